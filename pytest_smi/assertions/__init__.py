@@ -1,0 +1,1 @@
+"""What a conformance test asserts, and how it waits for behaviour to settle."""

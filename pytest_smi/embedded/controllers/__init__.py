@@ -1,0 +1,1 @@
+"""The few Kubernetes controllers that the suite needs."""

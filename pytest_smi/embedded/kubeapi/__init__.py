@@ -1,0 +1,1 @@
+"""A small Kubernetes API server; what it does not know it refuses."""

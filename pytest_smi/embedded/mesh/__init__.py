@@ -1,0 +1,1 @@
+"""The reference mesh: SMI to Envoy."""

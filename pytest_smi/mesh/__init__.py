@@ -1,0 +1,1 @@
+"""Who is judged: profiles, install, onboarding, readiness, diagnosis."""

@@ -1,0 +1,1 @@
+"""From verdicts to results.json, JUnit, Allure and the terminal."""

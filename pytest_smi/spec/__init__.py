@@ -1,0 +1,1 @@
+"""What SMI says: requirements, releases, resources, rendering, CRDs. Pure, no I/O."""

@@ -1,0 +1,1 @@
+"""A request plan goes out, observations come back; statistics decide."""

@@ -1,0 +1,1 @@
+"""What traffic flows between: the scene of sample application pods and their agents."""
