@@ -18,7 +18,7 @@ _HOME = {
     "HarnessError": "pytest_smi.errors",
 }
 
-__all__ = ["HarnessError", "NonConformance"]  # noqa: PLE0604
+__all__ = ["HarnessError", "NonConformance"]
 
 
 def __getattr__(name: str) -> Any:
