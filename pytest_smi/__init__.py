@@ -1,24 +1,77 @@
 """pytest-smi: fixtures, assertions and the conformance suite for the Service Mesh Interface.
 
-What a test author imports stands here, and nothing else is public. Names load on first use, because pytest imports the
-plugin (and with it this module) in every run of an environment.
+What a test author imports stands here, and nothing else is public. Names load on first use, because pytest imports
+the plugin (and with it this module) in every run of an environment.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_smi.assertions.access import assert_allowed as assert_allowed
+    from pytest_smi.assertions.access import assert_denied as assert_denied
+    from pytest_smi.assertions.access import is_allowed as is_allowed
+    from pytest_smi.assertions.shares import assert_shares as assert_shares
     from pytest_smi.errors import HarnessError as HarnessError
     from pytest_smi.errors import NonConformance as NonConformance
+    from pytest_smi.spec.resources import ANY as ANY
+    from pytest_smi.spec.resources import GET as GET
+    from pytest_smi.spec.resources import POST as POST
+    from pytest_smi.spec.resources import Backend as Backend
+    from pytest_smi.spec.resources import HTTPRouteGroup as HTTPRouteGroup
+    from pytest_smi.spec.resources import Identity as Identity
+    from pytest_smi.spec.resources import IdentityBinding as IdentityBinding
+    from pytest_smi.spec.resources import Match as Match
+    from pytest_smi.spec.resources import Raw as Raw
+    from pytest_smi.spec.resources import RouteRef as RouteRef
+    from pytest_smi.spec.resources import Rule as Rule
+    from pytest_smi.spec.resources import TCPRoute as TCPRoute
+    from pytest_smi.spec.resources import TrafficSplit as TrafficSplit
+    from pytest_smi.spec.resources import TrafficTarget as TrafficTarget
+    from pytest_smi.spec.resources import UDPRoute as UDPRoute
+    from pytest_smi.workload.call import Call as Call
+    from pytest_smi.workload.call import Target as Target
+    from pytest_smi.workload.smi import Smi as Smi
+    from pytest_smi.workload.workload import Workload as Workload
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "NonConformance": "pytest_smi.errors",
-    "HarnessError": "pytest_smi.errors",
+_HOMES = {
+    "pytest_smi.assertions.access": ("assert_allowed", "assert_denied", "is_allowed"),
+    "pytest_smi.assertions.shares": ("assert_shares",),
+    "pytest_smi.errors": ("HarnessError", "NonConformance"),
+    "pytest_smi.spec.resources": (
+        "ANY",
+        "GET",
+        "POST",
+        "Backend",
+        "HTTPRouteGroup",
+        "Identity",
+        "IdentityBinding",
+        "Match",
+        "Raw",
+        "RouteRef",
+        "Rule",
+        "TCPRoute",
+        "TrafficSplit",
+        "TrafficTarget",
+        "UDPRoute",
+    ),
+    "pytest_smi.workload.call": ("Call", "Target"),
+    "pytest_smi.workload.smi": ("Smi",),
+    "pytest_smi.workload.workload": ("Workload",),
 }
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = ["HarnessError", "NonConformance"]
+
+def requirement(identifier: str) -> Any:
+    """Mark a test as the judgement of one SMI requirement, e.g. `@requirement("TA-005")`.
+
+    It is collected once for each API version that carries the requirement. An unknown id is a collection error.
+    """
+    import pytest
+
+    return pytest.mark.requirement(identifier)
 
 
 def __getattr__(name: str) -> Any:
@@ -29,4 +82,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*_HOME, "__version__"])
+    return sorted([*_HOME, "__version__", "requirement"])

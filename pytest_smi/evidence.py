@@ -7,13 +7,14 @@ once `Case.as_dict` has run; times are seconds, `at` is seconds since the case b
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 
 class Verdict(StrEnum):
@@ -52,7 +53,7 @@ class Instance:
 
 @dataclass
 class Step:
-    """One stage of a test (apply, settle, observe, judge, clean up): when it began, how long it took, what it showed."""
+    """One stage of a test (apply, settle, observe, judge, clean up): when it began, how long it took, what came."""
 
     kind: str
     title: str
@@ -68,7 +69,8 @@ class Case:
 
     `manifests` are objects as applied; `steps` hold counts, samples and error shapes in their `details`;
     `convergence` is the longest time in seconds from a change to the behaviour that was waited for;
-    `observations` answer `open` requirements (name -> what was seen).
+    `observations` answer `open` requirements (name -> what was seen). `on_step`, when given, is entered around each
+    step while it runs (a live report); the step is complete when it is left.
     """
 
     instance: Instance
@@ -77,19 +79,21 @@ class Case:
     steps: list[Step] = field(default_factory=list)
     observations: dict[str, Any] = field(default_factory=dict)
     convergence: float | None = None
+    on_step: Callable[[Step], AbstractContextManager[object]] | None = field(default=None, repr=False, compare=False)
 
     @contextmanager
     def step(self, kind: str, title: str, **details: Any) -> Iterator[Step]:
         """Record a stage around a `with` block; a raised exception marks it as not ok and passes through."""
         step = Step(kind, title, round(time.monotonic() - self.started, 6), details=dict(details))
         self.steps.append(step)
-        try:
-            yield step
-        except BaseException:
-            step.ok = False
-            raise
-        finally:
-            step.seconds = round(time.monotonic() - self.started - step.at, 6)
+        with self.on_step(step) if self.on_step else nullcontext():
+            try:
+                yield step
+            except BaseException:
+                step.ok = False
+                raise
+            finally:
+                step.seconds = round(time.monotonic() - self.started - step.at, 6)
 
     def converged(self, seconds: float) -> None:
         """Keep the longest time to converge, in seconds."""

@@ -1,0 +1,26 @@
+# Two commands, each from a fresh clone with nothing but Python 3.11+, make and a network to PyPI.
+#   make conformance   the main job: the SMI suite against the reference mesh; results in build/conformance/
+#   make test          lint, types, layers, and all tests of this project (what .ci/run calls)
+PYTHON ?= python3
+BIN := .venv/bin
+OUT := build/conformance
+
+.PHONY: conformance test
+conformance: .venv/ready
+	@mkdir -p $(OUT)
+	$(BIN)/pytest --smi-mesh=reference --smi-release=all -n 2 -q --junitxml=$(OUT)/junit.xml \
+	  --alluredir=$(OUT)/allure-results --clean-alluredir --smi-results=$(OUT)/results.json
+
+test: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest tests/unit -q -n 2
+	$(BIN)/pytest tests/plugin tests/embedded -q -n 2
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[embedded,dev]'
+	@touch $@

@@ -1,0 +1,164 @@
+"""Shares of traffic: decided by a sequential test with stated error bounds, never eyeballed (SMI Traffic Split)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_smi.assertions.message import report
+from pytest_smi.errors import HarnessError
+from pytest_smi.traffic.shares import Decision, SharesTest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_smi.traffic.plan import Histogram
+    from pytest_smi.workload.call import Call
+    from pytest_smi.workload.workload import Workload
+
+WRONG_PASS = 1e-6
+WRONG_FAIL = 1e-6
+UNSERVED = "not served"
+_FIRST_BATCH = 64
+_LARGEST_BATCH = 1024
+_MOST_REQUESTS = 60_000
+_CONCURRENCY = 8
+_PAUSE = 0.02
+
+
+def assert_shares(
+    call: Call,
+    weights: Mapping[Workload, float],
+    *,
+    within: float = 0.05,
+    kept: bool = False,
+    concurrency: int = _CONCURRENCY,
+) -> None:
+    """The call's requests reach the workloads in proportion to the weights, within `within` (a share, 0.05 = 5 points).
+
+    A sequential likelihood-ratio test looks after every batch: the chance to pass a mesh that is off by more than
+    `within`, and the chance to fail one that is off by less than a fifth of it, are each at most 1e-6 for this
+    assertion as a whole. A workload of weight 0 must get nothing, and every request must be served. A rejection before
+    the budget ends is taken for a change not yet in force, and a fresh test begins with half the error each: samples
+    from before are not counted, and the bounds hold over all of them together (a geometric series).
+    `kept` sends many requests on each connection: use it only to judge per-request choice. Rests on TS-001, TS-003.
+    """
+    __tracebackhide__ = True
+    title = ", ".join(f"{workload.name} {weight:g}" for workload, weight in weights.items())
+    with call.smi.case.step("observe", f"{call} is shared {title}") as step:
+        trial = _Trial(call, {w.name: float(n) for w, n in weights.items()}, within, kept, concurrency)
+        decided = trial.until_decided()
+        step.details.update(trial.as_dict())
+    if not decided:
+        raise report(call.smi, f"{call} shared {title} within {within:.0%}", trial.observed(), trial.cause())
+
+
+@dataclass
+class _Trial:
+    """One assertion's attempts; the last one decides."""
+
+    call: Call
+    weights: dict[str, float]
+    within: float
+    kept: bool
+    concurrency: int
+    attempt: int = 0
+    requests: int = 0
+
+    def until_decided(self) -> bool:
+        """True when the shares are certified, False when they are refuted with the whole budget used."""
+        began = time.monotonic()
+        deadline = began + self.call.smi.settle.seconds
+        while True:
+            attempt_at = time.monotonic()
+            if self._attempt() is Decision.PASS:
+                changed = self.call.smi.changed_at
+                if changed is not None:
+                    self.call.smi.case.converged(max(0.0, attempt_at - changed))
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_PAUSE)  # the interval of a poll with a deadline
+
+    def _attempt(self) -> Decision:
+        self.attempt += 1
+        spent = 0.5**self.attempt
+        self.test = SharesTest(
+            self.weights,
+            tolerance=self.within,
+            slack=self.within / 5,
+            wrong_fail=WRONG_FAIL * spent,
+            wrong_pass=WRONG_PASS * spent,
+        )
+        self.counts = dict.fromkeys(self.weights, 0)
+        self.errors: dict[str, int] = {}
+        batch = _FIRST_BATCH
+        while self.requests < _MOST_REQUESTS:
+            self._count(self.call.sample(batch, concurrency=self.concurrency, kept=self.kept))
+            self.requests += batch
+            decision = Decision.FAIL if self.errors else self.test.decide(self.counts)
+            if decision is not Decision.UNDECIDED:
+                return decision
+            batch = min(_LARGEST_BATCH, batch * 2)
+        raise HarnessError(
+            f"{self.call}: {self.requests} requests did not decide between the weights and {self.within:.0%} off: "
+            f"{self.counts}",
+            "the true shares lie in the grey zone; give the assertion a larger `within`",
+        )
+
+    def _count(self, histogram: Histogram) -> None:
+        scene = self.call.client.scene
+        for pod, count in histogram.pods.items():
+            holder = scene.holder(pod)
+            name = holder.name if holder else pod
+            self.counts[name] = self.counts.get(name, 0) + count
+        unserved = histogram.requests - sum(histogram.pods.values())
+        if unserved:
+            shapes = dict(histogram.errors) or dict(histogram.status)
+            self.errors = {**self.errors, **{str(shape): count for shape, count in shapes.items()}}
+            self.errors[UNSERVED] = self.errors.get(UNSERVED, 0) + unserved
+
+    def as_dict(self) -> dict[str, Any]:
+        """Counts and bounds as evidence."""
+        return {
+            "weights": self.weights,
+            "within": self.within,
+            "counts": self.counts,
+            "errors": self.errors,
+            "attempts": self.attempt,
+            "requests": self.requests,
+            "wrong_pass_at_most": WRONG_PASS,
+            "wrong_fail_at_most": WRONG_FAIL,
+        }
+
+    def observed(self) -> str:
+        """Counts and confidence intervals in one line."""
+        total = max(1, sum(self.counts.values()))
+        intervals = self.test.interval(self.counts) if sum(self.counts.values()) else {}
+        parts = [
+            f"{name} {count} ({count / total:.1%}"
+            + (
+                f", 99.9999% interval {intervals[name][0]:.1%} to {intervals[name][1]:.1%})"
+                if name in intervals
+                else ")"
+            )
+            for name, count in self.counts.items()
+        ]
+        failed = f"; {self.errors}" if self.errors else ""
+        return f"{', '.join(parts)} of {total}{failed}, after {self.attempt} attempts"
+
+    def cause(self) -> str:
+        """A guess from what was counted."""
+        total = sum(self.counts.values())
+        if self.errors:
+            return "some requests were not served: is every backend granted to the client, and does it have endpoints?"
+        strangers = [name for name, count in self.counts.items() if count and name not in self.weights]
+        if strangers:
+            return f"{', '.join(strangers)} is no backend of the split: the root's own selector still decides"
+        if any(weight == 0 and self.counts[name] for name, weight in self.weights.items()):
+            return "a backend of weight 0 gets traffic"
+        used = [count for count in self.counts.values() if count]
+        if len(used) > 1 and max(used) - min(used) < total * 0.1:
+            return "weights are ignored: backends are used evenly"
+        return "the weights are read otherwise than as ratios, or balancing is per connection"

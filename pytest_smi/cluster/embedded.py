@@ -1,0 +1,84 @@
+"""The embedded cluster: a process of this package that serves a Kubernetes API and runs pods as local processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pytest_smi.cluster.api import Api, path_of
+from pytest_smi.cluster.base import common_facts
+from pytest_smi.cluster.companion import Companion
+from pytest_smi.errors import ClusterError
+
+PRIVATE_ADDRESS = "embedded.pytest-smi.dev/private-address"
+_PREFIX = "smi-embedded-"
+_START_SECONDS = 30.0
+_CONNECT_SECONDS = 5.0
+
+
+class EmbeddedCluster:
+    """Starts with construction, ready with `wait`; belongs to this process alone."""
+
+    provider = "embedded"
+
+    def __init__(self) -> None:
+        _sweep_dead_predecessors()
+        self.state = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        self._process = Companion(
+            "the embedded cluster", ["-m", "pytest_smi.embedded", "--state", str(self.state)], ClusterError
+        )
+        self.kubeconfig: Path | None = None
+
+    def wait(self) -> None:
+        """Wait until the API serves and the node is ready; then `api` and `kubeconfig` can be used."""
+        from kubernetes import config  # takes half a second to import, during which the process starts
+
+        try:
+            said = self._process.ready(_START_SECONDS)
+        except BaseException:
+            self.close()
+            raise
+        self.kubeconfig = Path(said["kubeconfig"])
+        self.api = Api(config.new_client_from_config(str(self.kubeconfig)))
+
+    def facts(self) -> dict[str, Any]:
+        """Provider, Kubernetes version, number of nodes."""
+        return common_facts(self.provider, self.api)
+
+    def connect(self, namespace: str, pod: str, port: int) -> socket.socket:
+        """Connect to the pod's process at its private address, where no sidecar listens."""
+        found = self.api.get(path_of("v1", "Pod", namespace, pod))
+        address = found["metadata"].get("annotations", {}).get(PRIVATE_ADDRESS) or found["status"].get("podIP")
+        try:
+            stream = socket.create_connection((address, port), timeout=_CONNECT_SECONDS)
+        except OSError as fault:
+            raise ClusterError(f"port {port} of pod {namespace}/{pod} cannot be reached: {fault}") from fault
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return stream
+
+    def close(self) -> None:
+        """End the cluster's process, with all its pods, and remove its state."""
+        self._process.close()
+        shutil.rmtree(self.state, ignore_errors=True)
+
+
+def _sweep_dead_predecessors() -> None:
+    """Remove state that a killed run left: its processes died with it, its files did not."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        owner = folder.name.removeprefix(_PREFIX).split("-")[0]
+        if owner.isdigit() and not _runs(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,150 @@
+"""The fixtures: smi_cluster -> smi_mesh -> smi_workload -> smi. Each is small, and each can be overridden.
+
+Heavy imports happen inside, since the plugin imports this module in every pytest run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_smi.cluster.base import Cluster
+    from pytest_smi.mesh.lifecycle import Mesh
+    from pytest_smi.run import Run
+    from pytest_smi.workload.scene import Scene
+    from pytest_smi.workload.smi import Smi
+
+
+def _run(config: pytest.Config) -> Run:
+    from pytest_smi.run import RUN
+
+    run = config.stash.get(RUN, None)
+    if run is None:
+        pytest.fail("this test judges a mesh: name one, e.g. pytest --smi-mesh=reference", pytrace=False)
+    return run
+
+
+@pytest.fixture(scope="session")
+def smi_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
+    """A reachable cluster: started for this process (embedded) or the kubeconfig's."""
+    from pytest_smi.cluster.embedded import EmbeddedCluster
+    from pytest_smi.cluster.kubeconfig import KubeconfigCluster
+
+    run = _run(pytestconfig)
+    cluster: Cluster
+    if run.cluster_provider == "embedded":
+        cluster = embedded = EmbeddedCluster()
+        embedded.wait()
+    else:
+        cluster = KubeconfigCluster(run.settings.kubeconfig, run.settings.context)
+    try:
+        run.facts["cluster"] = cluster.facts()
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@pytest.fixture(scope="session")
+def smi_started(
+    pytestconfig: pytest.Config, smi_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mesh]:
+    """The mesh, on its way up: the scene is deployed meanwhile. Tests use `smi_mesh`."""
+    from pytest_smi.mesh.lifecycle import Mesh
+
+    run = _run(pytestconfig)
+    mesh = Mesh(run.profile, smi_cluster, tmp_path_factory.mktemp("smi-mesh"), run.settings.fault)
+    try:
+        yield mesh
+    finally:
+        mesh.close()
+
+
+@pytest.fixture(scope="session")
+def smi_mesh(pytestconfig: pytest.Config, smi_started: Mesh) -> Mesh:
+    """The mesh under judgement, ready."""
+    smi_started.wait()
+    _run(pytestconfig).facts["mesh"] = smi_started.facts()
+    return smi_started
+
+
+@pytest.fixture(scope="session")
+def smi_workload(
+    pytestconfig: pytest.Config, smi_cluster: Cluster, smi_started: Mesh, request: pytest.FixtureRequest
+) -> Iterator[Scene]:
+    """The standing scene, every pod ready and its agent reachable."""
+    from pytest_smi.workload.scene import Scene
+
+    run = _run(pytestconfig)
+    scene = Scene(smi_cluster, run.profile, run.id)
+    try:
+        scene.deploy()
+        request.getfixturevalue("smi_mesh")
+        scene.wait()
+        run.facts["scene"] = {"namespaces": [scene.namespace, scene.namespace2]}
+        yield scene
+    finally:
+        if run.settings.keep:
+            _hold(pytestconfig, smi_cluster)
+        scene.close()
+
+
+@pytest.fixture
+def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh) -> Iterator[Smi]:
+    """The context of the running test: apply SMI objects, find workloads, record observations.
+
+    What the test applied is deleted afterwards, and calls that it saw allowed are watched until they are denied again.
+    """
+    from pytest_smi.spec.releases import ApiVersions
+    from pytest_smi.workload.leave import leave
+    from pytest_smi.workload.smi import Smi
+
+    case = _case(request)
+    versions = ApiVersions(**case.instance.versions)
+    encoding = smi_mesh.header_encoding(smi_workload.cluster, versions.specs)
+    smi = Smi(smi_workload, smi_mesh, case, versions, encoding)
+    smi_workload.smi = smi
+    try:
+        yield smi
+    finally:
+        if not _stays(request):
+            leave(smi)
+        smi_workload.smi = None
+
+
+def _case(request: pytest.FixtureRequest) -> Any:
+    """The case of the item's trial; a test without a requirement gets one of its own, which is not reported."""
+    from pytest_smi.evidence import Case, Instance
+    from pytest_smi.run import TRIAL
+    from pytest_smi.spec.releases import newest
+
+    trial = request.node.stash.get(TRIAL, None)
+    if trial is not None:
+        return trial.case
+    versions = newest(_run(request.config).profile.versions.served())
+    return Case(Instance("", "", "", "", "own", versions.as_dict(), request.node.name))
+
+
+def _stays(request: pytest.FixtureRequest) -> bool:
+    from pytest_smi.run import LAST
+
+    return bool(_run(request.config).settings.keep and request.node.stash.get(LAST, False))
+
+
+def _hold(config: pytest.Config, cluster: Cluster) -> None:
+    """Keep everything up until Ctrl-C, and say how to look at it."""
+    import signal
+
+    terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
+    capture: Any = config.pluginmanager.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        terminal.write_line("")
+        terminal.write_line(f"smi: kept; look with: kubectl --kubeconfig {cluster.kubeconfig} get ts,tt,htr -A")
+        terminal.write_line("smi: Ctrl-C ends it")
+        try:
+            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        except KeyboardInterrupt:
+            return

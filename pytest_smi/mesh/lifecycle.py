@@ -1,0 +1,75 @@
+"""A mesh on a cluster: brought by us or already there, its facts, and giving it back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_smi.cluster.companion import Companion
+from pytest_smi.errors import MeshError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_smi.cluster.base import Cluster
+    from pytest_smi.mesh.profile import Profile
+
+_READY_SECONDS = 60.0
+
+
+class Mesh:
+    """The mesh under test. `version` is read from what runs, never assumed."""
+
+    def __init__(self, profile: Profile, cluster: Cluster, state: Path, fault: str | None = None) -> None:
+        self.profile = profile
+        self.version = "unknown"
+        self._facts: dict[str, Any] = {}
+        self._process: Companion | None = None
+        if profile.install == "reference":
+            self._process = _start_reference(cluster, state, fault)
+
+    def wait(self) -> None:
+        """Wait until the mesh says that it programs traffic; a mesh that we did not start must be there already."""
+        if self._process:
+            self._facts = self._process.ready(_READY_SECONDS)
+            self.version = str(self._facts.get("version", "unknown"))
+
+    def header_encoding(self, cluster: Cluster, specs_version: str) -> str:
+        """`array` or `map`: how the live CRD of HTTPRouteGroup takes header filters in that version (TSC-051)."""
+        name = "httproutegroups.specs.smi-spec.io"
+        crd = cluster.api.find(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+        if not crd:
+            raise MeshError(f"the cluster has no CRD {name}", "install the mesh's SMI CRDs first")
+        for version in crd["spec"]["versions"]:
+            if version["name"] == specs_version:
+                return "map" if _headers_schema(version).get("type") == "object" else "array"
+        return "array"
+
+    def facts(self) -> dict[str, Any]:
+        """What results.json says of the mesh."""
+        profile = {"name": self.profile.name, "title": self.profile.title, "verified": self.profile.verified}
+        rest = {key: value for key, value in self._facts.items() if key not in ("ready", "version")}
+        return {**profile, "version": self.version, "details": rest}
+
+    def alive(self) -> bool:
+        """Whether a mesh that we started still runs."""
+        return self._process is None or self._process.alive()
+
+    def close(self) -> None:
+        """End what we started."""
+        if self._process:
+            self._process.close()
+
+
+def _start_reference(cluster: Cluster, state: Path, fault: str | None) -> Companion:
+    where = ["--kubeconfig", str(cluster.kubeconfig), "--state", str(state)]
+    arguments = ["-m", "pytest_smi.embedded.mesh", *where, *(["--fault", fault] if fault else [])]
+    return Companion("the reference mesh", arguments, MeshError)
+
+
+def _headers_schema(version: dict[str, Any]) -> dict[str, Any]:
+    """The schema of `matches[].headers`, wherever this version keeps its matches."""
+    schema: dict[str, Any] = version.get("schema", {}).get("openAPIV3Schema", {})
+    top = schema.get("properties", {})
+    matches = top.get("spec", {}).get("properties", {}).get("matches") or top.get("matches") or {}
+    headers: dict[str, Any] = matches.get("items", {}).get("properties", {}).get("headers", {})
+    return headers

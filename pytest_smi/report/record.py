@@ -1,0 +1,207 @@
+"""What is decided of one instance, from what its phases came to. Pure: no pytest, no I/O.
+
+The rules (DESIGN: verdicts and exit), strongest first:
+
+* `NonConformance` in the call phase is the only way to *fail*, and it stands even when the clean-up fails later.
+* A declared known failure that fails is *known-failure*; one that passes is *fail*, so that the list cannot go stale.
+* A requirement that is not binding (`should`, `may`, `open`) never fails: it is an *observation*.
+* Everything else that went wrong, in any phase, is *error*: it says nothing about the mesh.
+* A skip that names a feature is *unsupported*; any other skip is *disabled*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from pytest_smi.errors import HarnessError, NonConformance
+from pytest_smi.evidence import Case, Instance, Verdict
+from pytest_smi.report.plain import plain, text
+
+Kind = Literal["passed", "nonconformance", "harness", "other", "unsupported", "skipped", "crash"]
+
+#: Levels whose violation counts against the mesh; `implied` and `api` follow from the text as firmly as `must`.
+BINDING = frozenset({"must", "implied", "api"})
+
+_BROKEN: frozenset[Kind] = frozenset({"harness", "other", "crash"})
+_UNSUPPORTED = "unsupported: "
+_LONGEST_MESSAGE = 20_000
+
+
+@dataclass(frozen=True)
+class Known:
+    """A failure that is known: the link to its issue, and a word on it."""
+
+    issue: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.issue} ({self.reason})" if self.reason else self.issue
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of a test: `when` is setup, call, teardown or `???` (worker gone); `seconds` is how long it took."""
+
+    when: str
+    kind: Kind
+    message: str = ""
+    exception: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """The judgement of one instance: an entry of `instances` in results.json."""
+
+    instance: Instance
+    nodeid: str
+    verdict: Verdict
+    message: str = ""
+    exception: str | None = None
+    feature: str | None = None
+    issue: str | None = None
+    seconds: float = 0.0
+    convergence_seconds: float | None = None
+    phases: list[dict[str, Any]] = field(default_factory=list)
+    evidence: dict[str, Any] = field(default_factory=lambda: {"manifests": [], "steps": [], "observations": {}})
+
+    def as_dict(self) -> dict[str, Any]:
+        """The entry as JSON types, in the documented order."""
+        own = {name: plain(getattr(self, name)) for name in self.__dataclass_fields__ if name != "instance"}
+        return {"key": self.instance.key, **plain(asdict(self.instance)), **own}
+
+    @classmethod
+    def from_dict(cls, entry: dict[str, Any]) -> Result:
+        """The inverse of `as_dict`."""
+        instance = Instance(**{name: entry[name] for name in Instance.__dataclass_fields__})
+        own = {name: entry[name] for name in cls.__dataclass_fields__ if name != "instance"}
+        return cls(instance=instance, **{**own, "verdict": Verdict(entry["verdict"])})
+
+
+def unsupported(feature: str, why: str) -> str:
+    """The skip reason that makes a test *unsupported*, e.g. `unsupported: udp: the profile declares it absent`."""
+    return f"{_UNSUPPORTED}{feature}: {why}"
+
+
+def feature_of(reason: str) -> str | None:
+    """The feature that a skip reason names, or None when it is not of the form `unsupported` writes."""
+    feature, colon, _ = reason.removeprefix(_UNSUPPORTED).partition(": ")
+    return feature if reason.startswith(_UNSUPPORTED) and colon and feature.strip() else None
+
+
+def phase_of(when: str, exception: BaseException | None, *, skipped: bool = False, seconds: float = 0.0) -> Phase:
+    """The phase that ended with this exception (None: it passed); `skipped` says that pytest takes it for a skip."""
+    if exception is None:
+        return Phase(when, "passed", seconds=seconds)
+    if skipped:
+        reason = message_of(exception)
+        return Phase(when, "unsupported" if feature_of(reason) else "skipped", reason, seconds=seconds)
+    kind: Kind = "other"
+    if isinstance(exception, NonConformance):
+        kind = "nonconformance" if when == "call" else "other"
+    elif isinstance(exception, HarnessError):
+        kind = "harness"
+    return Phase(when, kind, message_of(exception), type(exception).__name__, seconds)
+
+
+def message_of(exception: BaseException) -> str:
+    """What a person needs to read of an exception; the type is kept where the text alone does not say what it is."""
+    words = text(getattr(exception, "msg", None) or exception).strip()
+    if isinstance(exception, BaseExceptionGroup):
+        words = "\n".join([words, *(message_of(one) for one in exception.exceptions)])
+    elif not isinstance(exception, (NonConformance, HarnessError)) and not hasattr(exception, "msg"):
+        words = f"{type(exception).__name__}: {words}" if words else type(exception).__name__
+    words = words or type(exception).__name__
+    return words if len(words) <= _LONGEST_MESSAGE else f"{words[:_LONGEST_MESSAGE]} … (cut)"
+
+
+def verdict_of(level: str, phases: Sequence[Phase], known: bool = False) -> Verdict:
+    """The verdict by the rules above; a test of which no call or skip was seen is an error."""
+    violated = any(phase.kind == "nonconformance" for phase in phases)
+    broken = any(phase.kind in _BROKEN for phase in phases)
+    if violated and level in BINDING and not known:
+        return Verdict.FAIL
+    if broken:
+        return Verdict.ERROR
+    if violated:
+        return Verdict.KNOWN_FAILURE if known else Verdict.OBSERVATION
+    for phase in phases:
+        if phase.kind == "unsupported":
+            return Verdict.UNSUPPORTED
+        if phase.kind == "skipped":
+            return Verdict.DISABLED
+    if not any(phase.when == "call" for phase in phases):
+        return Verdict.ERROR
+    if known:
+        return Verdict.FAIL
+    return Verdict.PASS if level in BINDING or level in ("should", "may") else Verdict.OBSERVATION
+
+
+def result_of(case: Case, nodeid: str, phases: Sequence[Phase], known: Known | None = None) -> Result:
+    """The judgement of a test whose phases are all there."""
+    verdict = verdict_of(case.instance.level, phases, known is not None)
+    telling = _telling(verdict, phases)
+    return Result(
+        instance=case.instance,
+        nodeid=nodeid,
+        verdict=verdict,
+        message=_message(verdict, case, phases, known),
+        exception=telling.exception if telling else None,
+        feature=feature_of(telling.message) if telling and verdict is Verdict.UNSUPPORTED else None,
+        issue=known.issue if known else None,
+        seconds=round(sum(phase.seconds for phase in phases if phase.when == "call"), 6),
+        convergence_seconds=case.convergence,
+        phases=[{"when": one.when, "kind": one.kind, "seconds": round(one.seconds, 6)} for one in phases],
+        evidence=plain(case.as_dict()),
+    )
+
+
+def crashed(instance: Instance, nodeid: str, message: str, phases: Sequence[Phase] = ()) -> Result:
+    """The error of an instance whose worker process died; what it had recorded died with it."""
+    return result_of(Case(instance), nodeid, [*phases, Phase("???", "crash", message, "WorkerCrash")])
+
+
+def disabled(instance: Instance, nodeid: str, reason: str) -> Result:
+    """The entry of an instance that was left out on purpose, with the reason."""
+    return Result(instance, nodeid, Verdict.DISABLED, text(reason))
+
+
+def _telling(verdict: Verdict, phases: Sequence[Phase]) -> Phase | None:
+    wanted: frozenset[str] = _BROKEN if verdict is Verdict.ERROR else frozenset({"nonconformance"})
+    if verdict in (Verdict.UNSUPPORTED, Verdict.DISABLED):
+        wanted = frozenset({"unsupported", "skipped"})
+    return next((phase for phase in phases if phase.kind in wanted), None)
+
+
+def _message(verdict: Verdict, case: Case, phases: Sequence[Phase], known: Known | None) -> str:
+    if verdict is Verdict.PASS:
+        return ""
+    telling = _telling(verdict, phases)
+    if verdict is Verdict.ERROR:
+        lines = [_located(phase) for phase in phases if phase.kind != "passed" and phase.kind != "skipped"]
+        return "\n".join(lines) or "ended without a verdict: the call phase was never reached"
+    if telling is None:
+        return _without_violation(verdict, case, known)
+    late = [f"Then {_located(phase)}" for phase in phases if phase.kind in _BROKEN]
+    return "\n".join([_lead(verdict, case.instance.level, known) + telling.message, *late])
+
+
+def _located(phase: Phase) -> str:
+    return phase.message if phase.when in ("call", "???") else f"in {phase.when}: {phase.message}"
+
+
+def _lead(verdict: Verdict, level: str, known: Known | None) -> str:
+    if verdict is Verdict.KNOWN_FAILURE:
+        return f"known failure, {known}: "
+    if verdict is Verdict.OBSERVATION and level in ("should", "may"):
+        return f"warning: not done, and not required (level {level}): "
+    return "the specification leaves this open; seen: " if verdict is Verdict.OBSERVATION else ""
+
+
+def _without_violation(verdict: Verdict, case: Case, known: Known | None) -> str:
+    if verdict is Verdict.FAIL:
+        return f"passes, but is declared a known failure: {known}; take it off the list of known failures"
+    seen = ", ".join(f"{text(name)}: {text(value)}" for name, value in case.observations.items())
+    return f"seen: {seen}" if seen else ""

@@ -1,0 +1,211 @@
+"""One pytest run that judges a mesh: what was asked for, which instances there are, and what came of them.
+
+Created by the plugin only when a mesh is named; everything heavy is imported from here on. On an xdist controller it
+keeps the ledger of results; on a worker (or without xdist) it also answers for the instances that are collected.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_smi import __version__
+from pytest_smi.errors import HarnessError
+from pytest_smi.report import allure as allure_report
+from pytest_smi.report import exit as exit_report
+from pytest_smi.report import junit, results, summary
+from pytest_smi.report.ledger import Ledger
+from pytest_smi.report.record import unsupported
+from pytest_smi.report.trial import Trial
+from pytest_smi.spec.catalogue import UnknownRequirement, catalogue
+from pytest_smi.spec.instances import instances
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_smi.evidence import Instance
+    from pytest_smi.mesh.profile import Profile
+    from pytest_smi.settings import Settings
+
+RUN = pytest.StashKey["Run"]()
+TRIAL = pytest.StashKey[Trial]()
+LAST = pytest.StashKey[bool]()
+PARAMETER = "smi"
+
+
+class Run:
+    """The state of a run. `facts` (of mesh and cluster) are known once the fixtures have them."""
+
+    def __init__(self, config: pytest.Config, settings: Settings, profile: Profile) -> None:
+        self.config = config
+        self.settings = settings
+        self.profile = profile
+        self.id = secrets.token_hex(3)
+        self.started = dt.datetime.now(dt.UTC)
+        self.facts: dict[str, Any] = {}
+        self.ledger = Ledger()
+        self.exit: exit_report.Exit | None = None
+        self.is_worker = hasattr(config, "workerinput")
+        self._instances: dict[tuple[str, str], Instance] = {}
+
+    @property
+    def cluster_provider(self) -> str:
+        """Where the run happens: the flag, else what the profile says."""
+        return self.settings.cluster or self.profile.cluster
+
+    @property
+    def release(self) -> str:
+        """The release under judgement, for people."""
+        return self.settings.release or "newest served"
+
+    def instances_of(self, requirement: str) -> list[Instance]:
+        """The instances of a requirement in this run. Raises UnknownRequirement."""
+        found = instances(
+            requirement,
+            self.settings.release,
+            self.profile.versions.served(),
+            absent=frozenset(self.profile.features.absent),
+        )
+        self._instances.update({(one.requirement, one.api): one for one in found})
+        return found
+
+    def parametrize(self, metafunc: pytest.Metafunc) -> None:
+        """Make one item of each instance of the test's requirement."""
+        marker = metafunc.definition.get_closest_marker("requirement")
+        if marker is None or PARAMETER not in metafunc.fixturenames:
+            return
+        name = str(marker.args[0]) if marker.args else ""
+        try:
+            apis = [one.api for one in self.instances_of(name)]
+        except UnknownRequirement as fault:
+            raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: {fault}") from None
+        metafunc.parametrize(PARAMETER, apis, indirect=True, ids=apis)
+
+    def select(self, items: list[pytest.Item]) -> None:
+        """Drop what is not asked for, and give each remaining instance its trial."""
+        kept, dropped = [], []
+        for item in items:
+            instance = self._instance_of(item)
+            wanted = instance is None or self._wanted(instance)
+            if wanted and not _is_empty(item):
+                kept.append(item)
+                if instance:
+                    item.stash[TRIAL] = self._trial(instance)
+            else:
+                dropped.append(item)
+        if dropped:
+            self.config.hook.pytest_deselected(items=dropped)
+            items[:] = kept
+
+    def _instance_of(self, item: pytest.Item) -> Instance | None:
+        marker = item.get_closest_marker("requirement")
+        callspec = getattr(item, "callspec", None)
+        if marker is None or callspec is None or not marker.args:
+            return None
+        return self._instances.get((str(marker.args[0]), str(callspec.params.get(PARAMETER))))
+
+    def _wanted(self, instance: Instance) -> bool:
+        ids, levels = self.settings.requirements, self.settings.levels
+        return (not ids or instance.requirement in ids) and (not levels or instance.level in levels)
+
+    def _trial(self, instance: Instance) -> Trial:
+        source = catalogue()[instance.requirement].source or ""
+        return Trial(instance, allure=allure_report.connect(self.config.pluginmanager), source=source)
+
+    def begin(self, item: pytest.Item) -> None:
+        """Start the trial of an item; an instance that the mesh declares absent ends here, unsupported."""
+        trial = item.stash.get(TRIAL, None)
+        if trial is None:
+            return
+        trial.begin()
+        absent = trial.case.instance.unsupported
+        if absent:
+            feature, _, why = absent.partition(": ")
+            pytest.skip(unsupported(feature, why or "declared absent by the mesh's profile"))
+
+    def take(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+        """Judge one phase; a harness that cannot even set the scene stops the run instead of failing every item."""
+        exception = call.excinfo.value if call.excinfo else None
+        trial = item.stash.get(TRIAL, None)
+        if isinstance(exception, HarnessError):
+            report.longrepr = f"{type(exception).__name__}: {exception}"
+            if report.when == "setup" and "scene" not in self.facts:
+                item.session.shouldstop = f"smi: {exception}"
+        if trial:
+            trial.take(report, exception, item.user_properties)
+
+    def judged(self, report: pytest.TestReport) -> None:
+        """Enter a report into the ledger; on the controller only."""
+        result = self.ledger.add(report)
+        junit.amend(self.config, report, result)
+        if result is not None and report.when == "???":
+            allure_report.connect(self.config.pluginmanager).crashed(result)
+
+    def finish(self, session: pytest.Session, status: int) -> None:
+        """Write the results and decide the exit status."""
+        if self.is_worker:
+            self.config.workeroutput["smi"] = self.facts  # type: ignore[attr-defined]
+            return
+        self.exit = exit_report.decide(
+            self.ledger.results,
+            pytest_status=int(status),
+            problems=len(self.ledger.problems),
+            other_failures=self.ledger.other_failures,
+        )
+        junit.add_suite_properties(self.config, self._suite_properties())
+        if not session.config.option.collectonly:
+            session.exitstatus = self.exit.status
+            self._write()
+
+    def _suite_properties(self) -> dict[str, str]:
+        mesh = self.facts.get("mesh", {})
+        return {
+            "smi.suite": __version__,
+            "smi.release": self.release,
+            "smi.mesh": self.profile.name,
+            "smi.mesh.version": str(mesh.get("version", "unknown")),
+        }
+
+    def _write(self) -> None:
+        if not self.settings.results or self.exit is None:
+            return
+        run = results.Run(
+            suite_version=__version__,
+            release=self.release,
+            started=self.started,
+            finished=dt.datetime.now(dt.UTC),
+            mesh={"name": self.profile.name, **self.facts.get("mesh", {})},
+            cluster={"provider": self.cluster_provider, **self.facts.get("cluster", {})},
+            settings=self.settings.as_dict(),
+        )
+        document = results.document(run, self.ledger.results, self.exit, self.ledger.problems)
+        results.write(self.settings.results, document)
+
+    def header(self) -> str:
+        """The line in pytest's header."""
+        fault = f"fault {self.settings.fault}" if self.settings.fault else ""
+        return summary.header_line(__version__, self.release, self.profile.name, self.cluster_provider, fault)
+
+    def summarize(self, terminal: Any) -> None:
+        """Print the summary table."""
+        if self.exit is None or terminal.config.option.collectonly:
+            return
+        terminal.section("SMI conformance")
+        files = {"results": str(self._shown(self.settings.results))} if self.settings.results else {}
+        for line in summary.summary_lines(self.ledger.results, self.exit, problems=self.ledger.problems, files=files):
+            for text, markup in line:
+                terminal.write(text, **markup)
+            terminal.write_line("")
+
+    def _shown(self, path: Path) -> Path:
+        root = self.config.invocation_params.dir
+        return path.relative_to(root) if path.is_relative_to(root) else path
+
+
+def _is_empty(item: pytest.Item) -> bool:
+    """Whether pytest made this item only to say that a requirement has no instance in this run."""
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and not isinstance(callspec.params.get(PARAMETER, ""), str)

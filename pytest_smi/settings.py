@@ -1,0 +1,147 @@
+"""Flags, ini values and environment become one frozen `Settings`.
+
+Importing this module is cheap: the plugin declares the options from the table here in every pytest run.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LEVELS = ("must", "should", "may", "implied", "open", "api")
+CLUSTERS = ("embedded", "kubeconfig")
+FOREVER = 3600.0
+
+
+class BadSetting(ValueError):
+    """A flag, ini value or environment variable that cannot be used; the text is one line with what to do."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One `--smi-*` flag and its ini twin `smi_*` (same name, `-` as `_`); `SMI_*` in the environment comes last."""
+
+    name: str
+    help: str
+    metavar: str | None = None
+    many: bool = False
+    switch: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The command line flag, e.g. `--smi-mesh`."""
+        return f"--smi-{self.name}"
+
+    @property
+    def key(self) -> str:
+        """Ini name and argparse destination, e.g. `smi_mesh`."""
+        return f"smi_{self.name.replace('-', '_')}"
+
+
+OPTIONS = (
+    Option("mesh", "Mesh to judge: the name of a profile, or the path of a profile's TOML file", "NAME|FILE"),
+    Option("cluster", "Where to run: embedded or kubeconfig (default: what the profile says)", "PROVIDER"),
+    Option("context", "Context of the kubeconfig to use", "NAME"),
+    Option("kubeconfig", "Kubeconfig file to use", "FILE"),
+    Option("release", "SMI release to judge: 0.4.0, 0.5.0, 0.6.0, main or all", "RELEASE"),
+    Option("results", "Write results.json to this file", "FILE"),
+    Option("keep", "Keep cluster, mesh and workload after the run until Ctrl-C", switch=True),
+    Option("timeout", "Seconds a behaviour may take to settle (default: what the profile says)", "SECONDS"),
+    Option("fault", "Run the reference mesh with this seeded defect", "NAME"),
+    Option("requirement", "Only these requirement ids (several allowed)", "ID", many=True),
+    Option("level", "Only requirements of these levels (several allowed)", "LEVEL", many=True),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this run is to be done. `None` means: take the profile's own default. Times are seconds."""
+
+    mesh: str
+    cluster: str | None = None
+    context: str | None = None
+    kubeconfig: str | None = None
+    release: str | None = None
+    results: Path | None = None
+    keep: bool = False
+    timeout: float | None = None
+    fault: str | None = None
+    requirements: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as JSON types, for results.json; holds no secret."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+def read_settings(flag: Callable[[str], Any], ini: Callable[[str], Any], folder: Path) -> Settings | None:
+    """Settings from flags, else ini, else environment; None when no mesh is named, so there is nothing to do.
+
+    `flag` and `ini` look a key up; relative `results` are relative to `folder`. Raises BadSetting.
+    """
+
+    def value(option: Option) -> Any:
+        return flag(option.key) or ini(option.key) or os.environ.get(option.key.upper()) or None
+
+    got = {option.name: value(option) for option in OPTIONS}
+    if not got["mesh"]:
+        _nothing_without_mesh({option.flag: flag(option.key) for option in OPTIONS})
+        return None
+    return Settings(
+        mesh=str(got["mesh"]),
+        cluster=_one_of("--smi-cluster", got["cluster"], CLUSTERS),
+        context=got["context"],
+        kubeconfig=got["kubeconfig"],
+        release=got["release"],
+        results=folder / str(got["results"]) if got["results"] else None,
+        keep=_truth(got["keep"]),
+        timeout=_seconds(got["timeout"]),
+        fault=got["fault"],
+        requirements=tuple(_words(got["requirement"])),
+        levels=tuple(str(_one_of("--smi-level", level, LEVELS)) for level in _words(got["level"])),
+    )
+
+
+def _nothing_without_mesh(flags: dict[str, Any]) -> None:
+    for flag, given in flags.items():
+        if given:
+            raise BadSetting(
+                f"{flag} does nothing without --smi-mesh: name the mesh to judge, e.g. --smi-mesh=reference"
+            )
+
+
+def _words(value: Any) -> list[str]:
+    if not value:
+        return []
+    lines = [value] if isinstance(value, str) else list(value)
+    return [word for line in lines for word in str(line).replace(",", " ").split()]
+
+
+def _one_of(flag: str, value: Any, known: tuple[str, ...]) -> str | None:
+    if value is None or value in known:
+        return None if value is None else str(value)
+    raise BadSetting(f"{flag}={value} is not known: use one of {', '.join(known)}")
+
+
+def _truth(value: Any) -> bool:
+    return value is True or str(value).lower() in {"1", "true", "yes", "on"}
+
+
+def _seconds(value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds <= FOREVER:
+        raise BadSetting(
+            f"--smi-timeout={value} is not a time: give seconds above 0 and at most {FOREVER:.0f}, e.g. 2.5"
+        )
+    return seconds

@@ -1,0 +1,56 @@
+"""What is checked before anything is collected: mesh, release, requirement ids and contradictory flags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_smi.errors import MeshError
+from pytest_smi.mesh.profile import Profile, load_profile
+from pytest_smi.paths import shipped
+from pytest_smi.settings import BadSetting, Settings
+from pytest_smi.spec.catalogue import UnknownRequirement, requirement
+from pytest_smi.spec.releases import UnknownRelease, check_release
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def checked(settings: Settings, config: pytest.Config) -> Profile:
+    """The profile of a run that can begin. Raises BadSetting, one line, for one that cannot."""
+    try:
+        profile = load_profile(settings.mesh)
+        if settings.release:
+            check_release(settings.release)
+        for name in settings.requirements:
+            requirement(name)
+    except (MeshError, UnknownRelease, UnknownRequirement) as fault:
+        raise BadSetting(str(fault)) from None
+    _contradictions(settings, profile, config)
+    return profile
+
+
+def _contradictions(settings: Settings, profile: Profile, config: pytest.Config) -> None:
+    provider = settings.cluster or profile.cluster
+    if settings.fault and profile.install != "reference":
+        raise BadSetting(f"--smi-fault={settings.fault} needs --smi-mesh=reference: only that mesh has seeded defects")
+    if provider == "embedded" and (settings.context or settings.kubeconfig):
+        raise BadSetting(
+            "--smi-context and --smi-kubeconfig do not go with the embedded cluster: add --smi-cluster=kubeconfig"
+        )
+    if provider == "embedded" and profile.install != "reference":
+        raise BadSetting(
+            f"the embedded cluster runs only the reference mesh: run {settings.mesh} with --smi-cluster=kubeconfig"
+        )
+    if settings.keep and _workers(config):
+        raise BadSetting("--smi-keep does not go with -n: each worker has a cluster of its own; leave out -n")
+
+
+def _workers(config: pytest.Config) -> bool:
+    return bool(config.getoption("numprocesses", None) or config.getoption("tx", None))
+
+
+def suite() -> Path:
+    """The shipped conformance suite."""
+    return shipped("conformance_tests")

@@ -1,0 +1,94 @@
+"""A call that can be made: from a pod, to a target. Assertions send it as often as they need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_smi.errors import WorkloadError
+from pytest_smi.traffic.ids import new_ids
+from pytest_smi.traffic.plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_smi.traffic.plan import Histogram, Observation, Request
+    from pytest_smi.workload.smi import Smi
+    from pytest_smi.workload.workload import Pod, Workload
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a call goes: a host name or address, and the workloads whose application may rightly answer it."""
+
+    host: str
+    title: str
+    workloads: tuple[Workload, ...]
+
+    def at(self, host: str) -> Target:
+        """The same target by another name or address."""
+        return replace(self, host=host)
+
+    def expects(self, pod: str | None) -> bool:
+        """Whether an answer of this pod is an answer of the target."""
+        return pod is not None and any(workload.has(pod) for workload in self.workloads)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request that a pod can make. Immutable; sending gives observations and keeps nothing."""
+
+    client: Workload
+    pod: Pod
+    target: Target
+    request: Request
+
+    def __str__(self) -> str:
+        asked = self.request
+        what = f"{asked.method} {asked.path}" if asked.protocol in ("http1", "h2c", "grpc") else asked.protocol
+        return f"{self.client.name} -> {self.target.title}:{asked.port} {what}"
+
+    @property
+    def smi(self) -> Smi:
+        """The running test's context. Raises WorkloadError outside of a test."""
+        smi = self.client.scene.smi
+        if smi is None:
+            raise WorkloadError(f"{self} was made outside of a test", "ask for the smi fixture")
+        return smi
+
+    def from_pod(self, pod: Pod) -> Call:
+        """The same call from another replica of the client."""
+        return replace(self, pod=pod)
+
+    def send(self, count: int = 1, *, kept: bool = False) -> list[Observation]:
+        """Send the request `count` times, one after the other, and return what each saw.
+
+        `kept` sends them all on one connection. Raises WorkloadError when the agent does not answer.
+        """
+        plan = self._plan(ids=new_ids(count), connection="kept" if kept else "new")
+        return list(self.pod.agent.run(plan).observations)
+
+    def sample(self, count: int, *, concurrency: int = 8, kept: bool = False) -> Histogram:
+        """Send the request `count` times, up to `concurrency` at once, and return counts."""
+        plan = self._plan(
+            count=count, concurrency=concurrency, connection="kept" if kept else "new", detail="histogram"
+        )
+        histogram = self.pod.agent.run(plan).histogram
+        assert histogram is not None
+        return histogram
+
+    def _plan(self, **shape: Any) -> Plan:
+        return Plan(self.request, timeout=self.smi.settle.attempt_seconds, **shape)
+
+    def arrived(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Which of these requests the target's application has in its log, by id: the second witness of a verdict."""
+        wanted = list(ids)
+        found: dict[str, dict[str, Any]] = {}
+        for workload in self.target.workloads:
+            for pod in workload.pods:
+                found.update(pod.agent.seen(wanted))
+        return found
+
+    def served(self, seen: Observation) -> bool:
+        """Whether the target's own application answered, by the mark that only it puts in its answers."""
+        return self.target.expects(seen.pod)

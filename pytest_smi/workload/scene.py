@@ -1,0 +1,160 @@
+"""The standing scene: who pours tea for whom. Deployed once per session, shared by all tests, ended with the session.
+
+In the first namespace: servers `teapot` (alone behind its Service), `teapot-china`, `teapot-glass` and `teapot-clay`
+(each behind its own Service and all behind the Service `teapots`), clients `kettle`, `cosy` (a server too), `intruder`,
+and `outsider`, which runs under kettle's ServiceAccount but outside the mesh. In the second: `kettle2` and `teapot2`,
+whose ServiceAccounts are named kettle and teapot as in the first.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from pytest_smi.cluster.api import path_of
+from pytest_smi.errors import DeadlineExceeded, WorkloadError
+from pytest_smi.paths import shipped
+from pytest_smi.workload import manifests as m
+from pytest_smi.workload.call import Target
+from pytest_smi.workload.workload import Pod, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_smi.cluster.base import Cluster
+    from pytest_smi.mesh.profile import Profile
+    from pytest_smi.workload.smi import Smi
+
+_READY_SECONDS = 120.0
+_POLL_SECONDS = 0.02
+ROOT = "teapots"
+
+
+class Scene:
+    """The scene on one cluster, in namespaces of this run alone."""
+
+    def __init__(self, cluster: Cluster, profile: Profile, run: str) -> None:
+        self.cluster = cluster
+        self.profile = profile
+        self.run = run
+        self.namespace = f"tea-{run}"
+        self.namespace2 = f"tea2-{run}"
+        self.smi: Smi | None = None
+        self.revokes = True
+        self._code = (shipped("sample_app") / "sample_app.py").read_text("utf-8")
+        self._workloads: dict[str, Workload] = {}
+
+    def deploy(self) -> None:
+        """Create everything and return when the API server has it; `wait` waits for the pods."""
+        for name in (self.namespace, self.namespace2):
+            self._apply(m.namespace(name, self.run, self.profile.onboarding))
+            self._apply(m.source(name, self.run, self._code))
+        self.add(*self._standing())
+        tea, labels = self.namespace, {"app": ROOT}
+        self._apply(m.service(ROOT, tea, self.run, labels, self.profile.onboarding))
+
+    def _standing(self) -> list[m.Deployed]:
+        tea, tea2 = self.namespace, self.namespace2
+        pots = [
+            m.Deployed(f"teapot-{kind}", tea, labels={"app": ROOT, "version": kind})
+            for kind in ("china", "glass", "clay")
+        ]
+        return [
+            m.Deployed("teapot", tea),
+            *pots,
+            m.Deployed("kettle", tea),
+            m.Deployed("cosy", tea),
+            m.Deployed("intruder", tea, service=False),
+            m.Deployed("outsider", tea, service_account="kettle", meshed=False, service=False),
+            m.Deployed("kettle2", tea2, service_account="kettle", service=False),
+            m.Deployed("teapot2", tea2, service_account="teapot"),
+        ]
+
+    def add(self, *deployed: m.Deployed) -> list[Workload]:
+        """Deploy more workloads (not yet ready) and return them; the caller removes them with `remove`."""
+        added = []
+        for one in deployed:
+            if one.account != "default":
+                self._apply(m.service_account(one.account, one.namespace, self.run))
+            if one.service:
+                selector = {"pytest-smi.dev/workload": one.name}
+                self._apply(m.service(one.name, one.namespace, self.run, selector, self.profile.onboarding))
+            self._apply(m.deployment(one, self.run, self.profile.onboarding))
+            workload = Workload(self, one)
+            self._workloads[f"{one.namespace}/{one.name}"] = workload
+            added.append(workload)
+        return added
+
+    def remove(self, *workloads: Workload) -> None:
+        """Delete workloads that a test added, and wait until their pods are gone."""
+        for workload in workloads:
+            self._workloads.pop(f"{workload.namespace}/{workload.name}", None)
+            workload.close()
+            for version, kind in (("apps/v1", "Deployment"), ("v1", "Service")):
+                self.cluster.api.delete(
+                    path_of(version, kind, workload.namespace, workload.name), propagationPolicy="Foreground"
+                )
+        for workload in workloads:
+            self._until(lambda one=workload: not self.pods(one), f"pods of {workload} to go")
+
+    def wait(self, *workloads: Workload) -> None:
+        """Wait until the given workloads (default: all) run as many ready pods as they should, each with an agent."""
+        wanted = workloads or tuple(self._workloads.values())
+        for one in wanted:
+            self._until(lambda one=one: one.refresh(), f"pods of {one} to be ready")
+
+    def _until(self, condition: Any, what: str) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while not condition():
+            if time.monotonic() > deadline:
+                raise DeadlineExceeded(
+                    f"waited {_READY_SECONDS:.0f} s for {what}", f"kubectl describe -n {self.namespace} pods"
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def pods(self, workload: Workload) -> list[dict[str, Any]]:
+        """The workload's pods as the API has them."""
+        path = path_of("v1", "Pod", workload.namespace)
+        return self.cluster.api.list(path, labelSelector=f"pytest-smi.dev/workload={workload.name}")
+
+    def workload(self, name: str) -> Workload:
+        """A workload by name; names are unique over both namespaces. Raises WorkloadError for an unknown one."""
+        for workload in self._workloads.values():
+            if workload.name == name:
+                return workload
+        raise WorkloadError(f"no workload {name}", f"known: {', '.join(w.name for w in self._workloads.values())}")
+
+    def holder(self, pod: str | None) -> Workload | None:
+        """The workload that a pod belongs to, by the pod's name."""
+        return next((w for w in self._workloads.values() if pod and w.has(pod)), None)
+
+    def service(self, name: str, namespace: str) -> Target:
+        """A Service of the scene as the target of calls, by the name that the mesh's clients must use."""
+        host = self.profile.addressing.host.format(service=name, namespace=namespace)
+        return Target(host, name, tuple(self.behind(name, namespace)))
+
+    def behind(self, service: str, namespace: str) -> list[Workload]:
+        """The workloads of the scene that a Service of the scene selects."""
+        members = [w for w in self._workloads.values() if w.namespace == namespace]
+        if service == ROOT:
+            return [w for w in members if w.labels.get("app") == ROOT]
+        return [w for w in members if w.name == service]
+
+    def apply(self, manifest: m.Manifest) -> None:
+        """Apply an object of the workload's own (not an SMI object) with the run's label already on it."""
+        self._apply(manifest)
+
+    def _apply(self, manifest: m.Manifest) -> None:
+        self.cluster.api.apply(manifest)
+
+    def close(self) -> None:
+        """Delete the namespaces, and with them everything that the scene holds."""
+        for workload in self._workloads.values():
+            workload.close()
+        for name in (self.namespace, self.namespace2):
+            self.cluster.api.delete(path_of("v1", "Namespace", name=name))
+
+    def all_pods(self) -> Iterable[Pod]:
+        """Every pod of the scene that has an agent."""
+        for workload in list(self._workloads.values()):
+            yield from workload.pods

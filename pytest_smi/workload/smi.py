@@ -1,0 +1,120 @@
+"""What a test holds as `smi`: apply and delete SMI objects in the API version under judgement, and record evidence."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from pytest_smi.cluster.api import Refused, path_to
+from pytest_smi.errors import ManifestRefused
+from pytest_smi.spec.render import render
+from pytest_smi.workload import manifests as m
+
+if TYPE_CHECKING:
+    from pytest_smi.cluster.api import Api
+    from pytest_smi.evidence import Case
+    from pytest_smi.mesh.lifecycle import Mesh
+    from pytest_smi.spec.releases import ApiVersions
+    from pytest_smi.spec.resources import Resource
+    from pytest_smi.workload.call import Call
+    from pytest_smi.workload.scene import Scene
+    from pytest_smi.workload.workload import Workload
+
+
+class Smi:
+    """The context of one requirement instance.
+
+    `versions` are the API versions that it writes; `scene` has the workloads; `case` holds the evidence. Objects go to
+    the scene's first namespace unless they name another.
+    """
+
+    def __init__(self, scene: Scene, mesh: Mesh, case: Case, versions: ApiVersions, encoding: str) -> None:
+        self.scene = scene
+        self.mesh = mesh
+        self.case = case
+        self.versions = versions
+        self.encoding = encoding
+        self.settle = mesh.profile.settle
+        self.changed_at: float | None = None
+        self.applied: dict[str, dict[str, Any]] = {}
+        self.granted: dict[tuple[str, str, str, int], Call] = {}
+
+    @property
+    def api(self) -> Api:
+        """The cluster's API, for tests that speak to it themselves."""
+        return self.scene.cluster.api
+
+    @property
+    def namespace(self) -> str:
+        """The scene's first namespace."""
+        return self.scene.namespace
+
+    @property
+    def namespace2(self) -> str:
+        """The scene's second namespace."""
+        return self.scene.namespace2
+
+    @property
+    def kind(self) -> str | None:
+        """The kind under judgement, for requirements about each kind (`api`)."""
+        return self.case.instance.kind
+
+    def render(self, *resources: Resource) -> list[dict[str, Any]]:
+        """Manifests of resources in this instance's API versions, with the run's label on them."""
+        rendered: dict[str, dict[str, Any]] = {}
+        for resource in resources:
+            for manifest in render(resource, self.versions, namespace=self.namespace, header_encoding=self.encoding):
+                labels = manifest["metadata"].setdefault("labels", {})
+                labels.update({**m.MANAGED_BY, m.RUN_LABEL: self.scene.run})
+                rendered[path_to(manifest)] = manifest
+        return list(rendered.values())
+
+    def apply(self, *resources: Resource) -> None:
+        """Server-side-apply resources. Raises ManifestRefused (a harness error) when the API server refuses one."""
+        refusal = self.refused(*resources)
+        if refusal:
+            raise ManifestRefused(
+                f"the API server refused a manifest of {self.case.instance.key}: {refusal.message}",
+                "do the mesh's CRDs serve this API version as its profile says?",
+                refusal.status,
+            )
+
+    def refused(self, *resources: Resource) -> Refused | None:
+        """Like `apply`, for objects that may rightly be refused: returns the refusal, or None when all were taken."""
+        for manifest in self.render(*resources):
+            meta = manifest["metadata"]
+            title = f"{manifest['kind']} {meta['namespace']}/{meta['name']} ({manifest['apiVersion']})"
+            with self.case.step("apply", f"apply {title}") as step:
+                self.case.manifests.append(manifest)
+                try:
+                    self.api.apply(manifest)
+                except Refused as refusal:
+                    step.details["refused"] = {"code": refusal.code, "message": refusal.message}
+                    return refusal
+                self.applied[path_to(manifest)] = manifest
+                self.changed_at = time.monotonic()
+        return None
+
+    def delete(self, *resources: Resource) -> None:
+        """Delete resources that this test applied."""
+        for manifest in reversed(self.render(*resources)):
+            self._delete(path_to(manifest), f"{manifest['kind']} {manifest['metadata']['name']}")
+
+    def delete_all(self) -> None:
+        """Delete everything this test applied, newest first."""
+        for path, manifest in reversed(list(self.applied.items())):
+            self._delete(path, f"{manifest['kind']} {manifest['metadata']['name']}")
+
+    def _delete(self, path: str, title: str) -> None:
+        with self.case.step("apply", f"delete {title}") as step:
+            step.details["existed"] = self.api.delete(path)
+            self.applied.pop(path, None)
+            self.changed_at = time.monotonic()
+
+    def observe(self, name: str, value: Any) -> None:
+        """Record what was seen where the spec is silent (level `open`); never a verdict."""
+        self.case.observations[name] = value
+
+    def workload(self, name: str) -> Workload:
+        """A workload of the scene by name."""
+        return self.scene.workload(name)

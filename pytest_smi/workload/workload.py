@@ -1,0 +1,154 @@
+"""One workload of the scene: an identity, pods with agents, and the calls that it can make."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_smi.errors import WorkloadError
+from pytest_smi.spec.resources import Identity
+from pytest_smi.traffic.agent import Agent
+from pytest_smi.traffic.plan import Request
+from pytest_smi.workload import ports
+from pytest_smi.workload.call import Call, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_smi.workload.manifests import Deployed
+    from pytest_smi.workload.scene import Scene
+
+
+class Pod(NamedTuple):
+    """A pod that is ready: its name, address and unique id, and the agent inside it."""
+
+    name: str
+    ip: str
+    uid: str
+    agent: Agent
+
+
+class Workload:
+    """A deployed workload. Its request methods return a `Call`, which an assertion sends as often as it needs."""
+
+    def __init__(self, scene: Scene, deployed: Deployed) -> None:
+        self.scene = scene
+        self.deployed = deployed
+        self.name = deployed.name
+        self.namespace = deployed.namespace
+        self.labels = dict(deployed.labels)
+        self.replicas = deployed.replicas
+        self.pods: list[Pod] = []
+
+    def __repr__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def identity(self) -> Identity:
+        """The ServiceAccount that its pods run under (spec: the identity of a pod)."""
+        return Identity(self.deployed.account, self.namespace)
+
+    @property
+    def service_name(self) -> str:
+        """The name of its Service, as a TrafficSplit refers to it."""
+        return self.name
+
+    def refresh(self) -> bool:
+        """Look the pods up; True when all replicas are ready and nothing else is left."""
+        found = [pod for pod in self.scene.pods(self) if not pod["metadata"].get("deletionTimestamp")]
+        ready = [pod for pod in found if _is_ready(pod)]
+        if len(found) != self.replicas or len(ready) != self.replicas:
+            return False
+        known = {pod.uid: pod for pod in self.pods}
+        self.pods = [known.pop(pod["metadata"]["uid"], None) or self._pod(pod) for pod in ready]
+        for gone in known.values():
+            gone.agent.close()
+        return True
+
+    def _pod(self, found: dict[str, Any]) -> Pod:
+        name = found["metadata"]["name"]
+
+        def connect() -> Any:
+            return self.scene.cluster.connect(self.namespace, name, ports.CONTROL)
+
+        return Pod(name, found["status"]["podIP"], found["metadata"]["uid"], Agent(connect, name=str(self)))
+
+    def has(self, pod: str) -> bool:
+        """Whether a pod of that name belongs to this workload."""
+        return any(one.name == pod for one in self.pods)
+
+    @property
+    def pod(self) -> Pod:
+        """Its first pod. Raises WorkloadError when none is ready."""
+        if not self.pods:
+            raise WorkloadError(f"{self} has no ready pod", "was it deployed and waited for?")
+        return self.pods[0]
+
+    def scale(self, replicas: int) -> None:
+        """Change the number of replicas and wait until they are ready."""
+        self.replicas = replicas
+        path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{self.name}"
+        self.scene.cluster.api.patch(path, {"spec": {"replicas": replicas}})
+        self.scene.wait(self)
+
+    def request(
+        self,
+        method: str,
+        to: Workload | Target | str,
+        path: str = "/",
+        *,
+        port: int = ports.HTTP[0],
+        headers: Mapping[str, str] | list[tuple[str, str]] | None = None,
+        protocol: str = "http1",
+        body: str = "",
+        pod: Pod | None = None,
+    ) -> Call:
+        """An HTTP request from this workload; `protocol` is http1, h2c or grpc, `pod` picks one of its replicas."""
+        pairs = tuple(headers.items() if hasattr(headers, "items") else headers or ())
+        target = self._target(to)
+        wanted = Request(
+            host=target.host, port=port, protocol=protocol, method=method, path=path, headers=pairs, body=body
+        )
+        return Call(self, pod or self.pod, target, wanted)
+
+    def get(self, to: Workload | Target | str, path: str = "/", **options: Any) -> Call:
+        """A GET request; options as in `request`."""
+        return self.request("GET", to, path, **options)
+
+    def tcp(self, to: Workload | Target | str, port: int = ports.TCP[0]) -> Call:
+        """A line over a TCP connection that is to be echoed."""
+        return self._plain("tcp", to, port)
+
+    def banner(self, to: Workload | Target | str, port: int = ports.BANNER[0]) -> Call:
+        """A TCP connection on which the server speaks first."""
+        return self._plain("banner", to, port)
+
+    def udp(self, to: Workload | Target | str, port: int = ports.UDP[0]) -> Call:
+        """A datagram that is to be answered."""
+        return self._plain("udp", to, port)
+
+    def raw(self, to: Workload | Target | str, data: bytes, *, port: int = ports.HTTP[0]) -> Call:
+        """Bytes as they are; `{id}` in them is replaced by the request id."""
+        target = self._target(to)
+        return Call(self, self.pod, target, Request(host=target.host, port=port, protocol="raw", raw=data))
+
+    def _plain(self, protocol: str, to: Workload | Target | str, port: int) -> Call:
+        target = self._target(to)
+        return Call(self, self.pod, target, Request(host=target.host, port=port, protocol=protocol))
+
+    def _target(self, to: Workload | Target | str) -> Target:
+        if isinstance(to, Target):
+            return to
+        if isinstance(to, Workload):
+            return self.scene.service(to.name, to.namespace)
+        return self.scene.service(to, self.scene.namespace)
+
+    def close(self) -> None:
+        """Close the channels to its agents."""
+        for pod in self.pods:
+            pod.agent.close()
+        self.pods = []
+
+
+def _is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
