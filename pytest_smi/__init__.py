@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pytest_smi.errors import NonConformance as NonConformance
     from pytest_smi.spec.resources import ANY as ANY
     from pytest_smi.spec.resources import GET as GET
+    from pytest_smi.spec.resources import HEAD as HEAD
     from pytest_smi.spec.resources import POST as POST
+    from pytest_smi.spec.resources import PUT as PUT
     from pytest_smi.spec.resources import Backend as Backend
     from pytest_smi.spec.resources import HTTPRouteGroup as HTTPRouteGroup
     from pytest_smi.spec.resources import Identity as Identity
@@ -43,7 +45,9 @@ _HOMES = {
     "pytest_smi.spec.resources": (
         "ANY",
         "GET",
+        "HEAD",
         "POST",
+        "PUT",
         "Backend",
         "HTTPRouteGroup",
         "Identity",

@@ -19,7 +19,7 @@ import gc
 import sys
 
 if __name__ == "__main__":
-    # Many pods start at once, so start-up counts. asyncio imports ssl when it can; nothing here speaks TLS: the mesh does.
+    # Many pods start at once, so start-up counts. asyncio imports ssl if it can, and nothing here needs it: TLS is the mesh's.
     gc.disable()
     sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
 
@@ -1028,7 +1028,7 @@ class Plan(NamedTuple):
     raw: bytes
     ids: Sequence[str] | None
     id_prefix: str
-    count: int
+    total: int
     concurrency: int
     kept: bool
     rate: float | None
@@ -1054,7 +1054,7 @@ class Plan(NamedTuple):
             raw=cls._raw(table),
             ids=ids,
             id_prefix=_line_text(table.get("id_prefix") or "request", "id_prefix"),
-            count=count,
+            total=count,
             concurrency=int(_number(table, "concurrency", 1, 1, 1000, whole=True) or 1),
             kept=_text(table, "connection", "new", ("new", "kept")) == "kept",
             rate=_number(table, "rate", None, 0.001, 1_000_000),
@@ -1090,7 +1090,7 @@ class Plan(NamedTuple):
         """The id of each request, in order."""
         if self.ids is not None:
             return iter(self.ids)
-        return (f"{self.id_prefix}-{number}" for number in range(self.count))
+        return (f"{self.id_prefix}-{number}" for number in range(self.total))
 
     @property
     def authority(self) -> str:
@@ -1727,10 +1727,10 @@ class Run:
         self.ended = False
         self._ids = plan.request_ids()
         self._taken = 0
-        self._slots = [Slot(self) for _ in range(min(plan.concurrency, plan.count))]
+        self._slots = [Slot(self) for _ in range(min(plan.concurrency, plan.total))]
         self._open = len(self._slots)
         self._observations: list[dict[str, Any]] = []
-        self._keep = plan.count if plan.each else SAMPLES
+        self._keep = plan.total if plan.each else SAMPLES
         self._pods: Counter[str] = Counter()
         self._status: Counter[int] = Counter()
         self._errors: Counter[str] = Counter()

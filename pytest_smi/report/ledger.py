@@ -1,4 +1,4 @@
-"""Where results come together, on the controller: fed with pytest's reports in any order, from any number of workers."""
+"""Where results come together, on the controller: fed with pytest's reports, from any number of workers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_smi.report.record import Phase, Result, crashed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest import CollectReport, TestReport
+    import pytest
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Ledger:
         """Node ids that have begun and were not judged: the run was interrupted in them."""
         return sorted(self._open)
 
-    def add(self, report: TestReport) -> Result | None:
+    def add(self, report: pytest.TestReport) -> Result | None:
         """Note a phase report; the result when it makes one final."""
         carried: dict[str, Any] | None = getattr(report, "smi", None)
         if str(report.when) == "???":
@@ -51,7 +51,7 @@ class Ledger:
         if carried is None:
             self.other_failures += int(report.failed and not hasattr(report, "wasxfail"))
             return None
-        instance, phases = self._open.setdefault(report.nodeid, (Instance(**carried["instance"]), []))
+        _, phases = self._open.setdefault(report.nodeid, (Instance(**carried["instance"]), []))
         if report.when == "setup":
             phases.clear()
         phases.append(Phase(**carried["phase"]))
@@ -63,12 +63,12 @@ class Ledger:
         self._final[result.nodeid] = result
         return result
 
-    def add_collect(self, report: CollectReport) -> None:
+    def add_collect(self, report: pytest.CollectReport) -> None:
         """Note a collection that failed."""
         if report.failed:
             self._problem(report.nodeid, f"could not be collected: {_last_line(report.longreprtext)}")
 
-    def _crash(self, report: TestReport) -> Result | None:
+    def _crash(self, report: pytest.TestReport) -> Result | None:
         message = text(report.longrepr)
         instance, phases = self._open.get(report.nodeid, (self._lookup(report.nodeid), []))
         if instance is None:

@@ -3,21 +3,24 @@
 The rules (DESIGN: verdicts and exit), strongest first:
 
 * `NonConformance` in the call phase is the only way to *fail*, and it stands even when the clean-up fails later.
+* A requirement that is not binding never fails: what a violation of `should` or `may` is, or anything seen of `open`,
+  is an *observation*.
 * A declared known failure that fails is *known-failure*; one that passes is *fail*, so that the list cannot go stale.
-* A requirement that is not binding (`should`, `may`, `open`) never fails: it is an *observation*.
 * Everything else that went wrong, in any phase, is *error*: it says nothing about the mesh.
 * A skip that names a feature is *unsupported*; any other skip is *disabled*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_smi.errors import HarnessError, NonConformance
 from pytest_smi.evidence import Case, Instance, Verdict
 from pytest_smi.report.plain import plain, text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Kind = Literal["passed", "nonconformance", "harness", "other", "unsupported", "skipped", "crash"]
 
@@ -25,6 +28,7 @@ Kind = Literal["passed", "nonconformance", "harness", "other", "unsupported", "s
 BINDING = frozenset({"must", "implied", "api"})
 
 _BROKEN: frozenset[Kind] = frozenset({"harness", "other", "crash"})
+_SKIPS: dict[Kind, Verdict] = {"unsupported": Verdict.UNSUPPORTED, "skipped": Verdict.DISABLED}
 _UNSUPPORTED = "unsupported: "
 _LONGEST_MESSAGE = 20_000
 
@@ -91,13 +95,12 @@ def feature_of(reason: str) -> str | None:
     return feature if reason.startswith(_UNSUPPORTED) and colon and feature.strip() else None
 
 
-def phase_of(when: str, exception: BaseException | None, *, skipped: bool = False, seconds: float = 0.0) -> Phase:
-    """The phase that ended with this exception (None: it passed); `skipped` says that pytest takes it for a skip."""
+def phase_of(when: str, exception: BaseException | None, *, skip: str | None = None, seconds: float = 0.0) -> Phase:
+    """The phase that ended with this exception (None: it passed), or was skipped for the reason `skip`."""
+    if skip is not None:
+        return Phase(when, "unsupported" if feature_of(skip) else "skipped", skip, seconds=seconds)
     if exception is None:
         return Phase(when, "passed", seconds=seconds)
-    if skipped:
-        reason = message_of(exception)
-        return Phase(when, "unsupported" if feature_of(reason) else "skipped", reason, seconds=seconds)
     kind: Kind = "other"
     if isinstance(exception, NonConformance):
         kind = "nonconformance" if when == "call" else "other"
@@ -107,36 +110,33 @@ def phase_of(when: str, exception: BaseException | None, *, skipped: bool = Fals
 
 
 def message_of(exception: BaseException) -> str:
-    """What a person needs to read of an exception; the type is kept where the text alone does not say what it is."""
-    words = text(getattr(exception, "msg", None) or exception).strip()
-    if isinstance(exception, BaseExceptionGroup):
-        words = "\n".join([words, *(message_of(one) for one in exception.exceptions)])
-    elif not isinstance(exception, (NonConformance, HarnessError)) and not hasattr(exception, "msg"):
+    """What a person needs to read of an exception; our own speak for themselves, others are named by their type."""
+    words = text(exception).strip()
+    if not isinstance(exception, (NonConformance, HarnessError)) or not words:
         words = f"{type(exception).__name__}: {words}" if words else type(exception).__name__
-    words = words or type(exception).__name__
+    if isinstance(exception, BaseExceptionGroup):
+        words = "\n".join([words, *(f"- {message_of(one)}" for one in exception.exceptions)])
     return words if len(words) <= _LONGEST_MESSAGE else f"{words[:_LONGEST_MESSAGE]} … (cut)"
 
 
 def verdict_of(level: str, phases: Sequence[Phase], known: bool = False) -> Verdict:
-    """The verdict by the rules above; a test of which no call or skip was seen is an error."""
-    violated = any(phase.kind == "nonconformance" for phase in phases)
-    broken = any(phase.kind in _BROKEN for phase in phases)
-    if violated and level in BINDING and not known:
+    """The verdict by the rules above; a test of which no call and no skip was seen is an error."""
+    kinds = {phase.kind for phase in phases}
+    binding = level in BINDING
+    if "nonconformance" in kinds and binding and not known:
         return Verdict.FAIL
-    if broken:
+    if kinds & _BROKEN:
         return Verdict.ERROR
-    if violated:
-        return Verdict.KNOWN_FAILURE if known else Verdict.OBSERVATION
-    for phase in phases:
-        if phase.kind == "unsupported":
-            return Verdict.UNSUPPORTED
-        if phase.kind == "skipped":
-            return Verdict.DISABLED
+    if "nonconformance" in kinds:
+        return Verdict.KNOWN_FAILURE if binding else Verdict.OBSERVATION
+    skip = next((phase.kind for phase in phases if phase.kind in _SKIPS), None)
+    if skip is not None:
+        return _SKIPS[skip]
     if not any(phase.when == "call" for phase in phases):
         return Verdict.ERROR
-    if known:
-        return Verdict.FAIL
-    return Verdict.PASS if level in BINDING or level in ("should", "may") else Verdict.OBSERVATION
+    if binding:
+        return Verdict.FAIL if known else Verdict.PASS
+    return Verdict.PASS if level in ("should", "may") else Verdict.OBSERVATION
 
 
 def result_of(case: Case, nodeid: str, phases: Sequence[Phase], known: Known | None = None) -> Result:
@@ -171,7 +171,7 @@ def disabled(instance: Instance, nodeid: str, reason: str) -> Result:
 def _telling(verdict: Verdict, phases: Sequence[Phase]) -> Phase | None:
     wanted: frozenset[str] = _BROKEN if verdict is Verdict.ERROR else frozenset({"nonconformance"})
     if verdict in (Verdict.UNSUPPORTED, Verdict.DISABLED):
-        wanted = frozenset({"unsupported", "skipped"})
+        wanted = frozenset(_SKIPS)
     return next((phase for phase in phases if phase.kind in wanted), None)
 
 
@@ -180,7 +180,7 @@ def _message(verdict: Verdict, case: Case, phases: Sequence[Phase], known: Known
         return ""
     telling = _telling(verdict, phases)
     if verdict is Verdict.ERROR:
-        lines = [_located(phase) for phase in phases if phase.kind != "passed" and phase.kind != "skipped"]
+        lines = [_located(phase) for phase in phases if phase.kind not in ("passed", *_SKIPS)]
         return "\n".join(lines) or "ended without a verdict: the call phase was never reached"
     if telling is None:
         return _without_violation(verdict, case, known)

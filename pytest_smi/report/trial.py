@@ -7,21 +7,21 @@ xdist) sees them. `report.smi` carries the judgement to the controller.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.errors import NonConformance
 from pytest_smi.evidence import Case, Instance, Verdict
+from pytest_smi.report.junit import properties
 from pytest_smi.report.plain import plain, text
-from pytest_smi.report.record import Known, Phase, Result, message_of, phase_of, result_of, verdict_of
+from pytest_smi.report.record import Known, Phase, Result, phase_of, result_of, verdict_of
 
 if TYPE_CHECKING:
-    from pytest import TestReport
+    import pytest
 
     from pytest_smi.report.allure import Allure
 
-#: Why reports of a strict and of a lenient `xfail` mark cannot be trusted as they are: pytest lets any exception count.
-_XFAIL = "marked xfail"
+_STRICT_XPASS = "[XPASS(strict)] "
 
 
 class Trial:
@@ -48,75 +48,73 @@ class Trial:
         return self.case
 
     def take(
-        self, report: TestReport, exception: BaseException | None, user_properties: list[Any] | None = None
+        self, report: pytest.TestReport, exception: BaseException | None, user_properties: list[Any] | None = None
     ) -> Result | None:
         """Note how a phase ended, adjust its report, attach `report.smi`; the result once the teardown is known.
 
         `user_properties` is the item's own list, extended as well, for plugins that read the item.
         """
-        if report.when == "setup" and self.phases:
-            self.phases = []
         phase = self._phase(report, exception)
         self.phases.append(phase)
-        self._adjust(report, phase)
-        carried: dict[str, Any] = {"instance": plain(asdict(self.instance)), "phase": plain(asdict(phase))}
-        result = None
-        if report.when == "teardown" or phase.kind == "nonconformance":
-            result = self._judge(report, user_properties if report.when == "teardown" else None)
-        if report.when == "teardown" and result is not None:
-            carried["result"] = result.as_dict()
-        report.smi = carried  # type: ignore[attr-defined]
-        return result if report.when == "teardown" else None
+        if phase.when == "call" and phase.kind in ("passed", "nonconformance"):
+            self._adjust_call(report, phase)
+        report.smi = {"instance": plain(asdict(self.instance)), "phase": plain(asdict(phase))}  # type: ignore[attr-defined]
+        if report.when == "teardown":
+            return self._conclude(report, user_properties)
+        if report.when == "call" and report.failed:
+            # When the teardown fails too, JUnit makes two testcases of them: the first has the properties from here.
+            report.user_properties.extend(properties(self._result(report)))
+        return None
 
-    def _judge(self, report: TestReport, user_properties: list[Any] | None) -> Result:
-        result = result_of(self.case, report.nodeid, self.phases, self._known)
-        from pytest_smi.report.junit import properties
-
-        # A failed call whose teardown fails too becomes two testcases in JUnit: both need the properties.
-        report.user_properties.extend(properties(result))
-        if user_properties is not None:
-            user_properties.extend(properties(result))
-            if self._allure:
-                self._allure.conclude(result)
+    def _conclude(self, report: pytest.TestReport, user_properties: list[Any] | None) -> Result:
+        result = self._result(report)
+        for target in (report.user_properties, user_properties):
+            if target is not None:
+                target.extend(properties(result))
+        report.smi["result"] = result.as_dict()  # type: ignore[attr-defined]
+        if self._allure:
+            self._allure.conclude(result)
         return result
 
-    def _phase(self, report: TestReport, exception: BaseException | None) -> Phase:
-        expected = getattr(report, "wasxfail", None)
-        if expected is not None and self._known is None and _may_be_known(exception):
-            self._known = Known(_XFAIL, text(expected))
-        skipped = report.outcome == "skipped" and expected is None
-        phase = phase_of(str(report.when), exception, skipped=skipped, seconds=report.duration)
-        if expected is not None and type(exception).__name__ == "XFailed":
-            return replace(phase, kind="nonconformance")
-        if exception is None and report.outcome == "failed":  # a strict xfail that passed; nobody else does this
-            self._known = self._known or Known(_XFAIL, text(report.longrepr).removeprefix("[XPASS(strict)] "))
-        return phase
+    def _result(self, report: pytest.TestReport) -> Result:
+        return result_of(self.case, report.nodeid, self.phases, self._known)
 
-    def _adjust(self, report: TestReport, phase: Phase) -> None:
-        """Make pytest's outcome of this phase the one that our verdict means."""
-        if phase.when == "call" and phase.kind in ("passed", "nonconformance"):
-            verdict = verdict_of(self.instance.level, self.phases, self._known is not None)
-            self._adjust_call(report, verdict, phase)
-        elif hasattr(report, "wasxfail"):
-            del report.wasxfail  # an xfail mark must not hide that the harness broke
-            report.outcome = "failed" if phase.kind in ("harness", "other") else report.outcome
+    def _phase(self, report: pytest.TestReport, exception: BaseException | None) -> Phase:
+        skip = None
+        if report.outcome == "skipped" or hasattr(report, "wasxfail") or _passed_strict_xfail(report):
+            skip = self._see_through_xfail(report, exception)
+        return phase_of(str(report.when), exception, skip=skip, seconds=report.duration)
 
-    def _adjust_call(self, report: TestReport, verdict: Verdict, phase: Phase) -> None:
+    def _see_through_xfail(self, report: pytest.TestReport, exception: BaseException | None) -> str | None:
+        """Take an xfail mark for a known failure, and no more: it must not hide that the harness broke.
+
+        Gives the reason of what really is a skip (`pytest.xfail()` in a test counts as one: nothing was judged).
+        """
+        reason = text(getattr(report, "wasxfail", ""))
+        if type(exception).__name__ == "XFailed":
+            return reason
+        if isinstance(report.longrepr, tuple) and not hasattr(report, "wasxfail"):
+            return text(report.longrepr[2]).removeprefix("Skipped: ")
         if hasattr(report, "wasxfail"):
             del report.wasxfail
-        if verdict is Verdict.OBSERVATION:
+        if exception is None or (isinstance(exception, NonConformance) and report.when == "call"):
+            reason = reason or text(report.longrepr or "").removeprefix(_STRICT_XPASS)
+            self._known = self._known or Known("xfail", reason)
+        report.outcome = "passed" if exception is None else "failed"
+        return None
+
+    def _adjust_call(self, report: pytest.TestReport, phase: Phase) -> None:
+        """Make pytest's outcome of a call that was judged the one that our verdict means."""
+        verdict = verdict_of(self.instance.level, self.phases, self._known is not None)
+        if verdict in (Verdict.PASS, Verdict.OBSERVATION):
             report.outcome, report.longrepr = "passed", None
             if phase.message:
                 report.sections.append(("SMI observation", phase.message))
         elif verdict is Verdict.KNOWN_FAILURE:
             report.outcome, report.wasxfail = "skipped", f"known failure: {self._known}"
-        elif verdict is Verdict.FAIL and phase.kind == "passed":
-            report.outcome = "failed"
-            report.longrepr = result_of(self.case, report.nodeid, self.phases, self._known).message
+        elif phase.kind == "passed":
+            report.outcome, report.longrepr = "failed", self._result(report).message
 
 
-def _may_be_known(exception: BaseException | None) -> bool:
-    return exception is None or isinstance(exception, NonConformance) or type(exception).__name__ == "XFailed"
-
-
-__all__ = ["Trial", "message_of"]
+def _passed_strict_xfail(report: pytest.TestReport) -> bool:
+    return report.failed and isinstance(report.longrepr, str) and report.longrepr.startswith(_STRICT_XPASS)

@@ -25,6 +25,11 @@ class Target:
     title: str
     workloads: tuple[Workload, ...]
 
+    @property
+    def service_name(self) -> str:
+        """The Service's name, as a TrafficSplit refers to it."""
+        return self.title
+
     def at(self, host: str) -> Target:
         """The same target by another name or address."""
         return replace(self, host=host)

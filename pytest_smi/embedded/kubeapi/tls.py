@@ -1,4 +1,4 @@
-"""Certificates and TLS contexts of the embedded cluster, and the kubeconfig that goes with them.
+"""Certificates and TLS contexts of the embedded cluster.
 
 Everything is made anew at each start and lives as long as the cluster: elliptic-curve keys, because a P-256 key and its
 certificate cost about a millisecond. `cryptography` is imported when the first certificate is made, so that importing
@@ -7,7 +7,6 @@ this module stays cheap.
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import ssl
 from dataclasses import dataclass
@@ -128,29 +127,6 @@ def client_context(
     if pair and folder:
         context.load_cert_chain(*pair.write(folder, "client"))
     return context
-
-
-def kubeconfig(
-    server: str, ca_pem: str, token: str, *, name: str = "pytest-smi", user: str = "admin", namespace: str = "default"
-) -> dict[str, Any]:
-    """A kubeconfig (as a dict, ready for YAML or JSON) with the CA embedded and a bearer token."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "preferences": {},
-        "clusters": [
-            {
-                "name": name,
-                "cluster": {
-                    "server": server,
-                    "certificate-authority-data": base64.b64encode(ca_pem.encode()).decode(),
-                },
-            }
-        ],
-        "users": [{"name": user, "user": {"token": token}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": user, "namespace": namespace}}],
-        "current-context": name,
-    }
 
 
 def _certificate(

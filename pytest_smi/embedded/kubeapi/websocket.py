@@ -105,7 +105,9 @@ def handshake(headers: Mapping[str, str], supported: Sequence[str]) -> tuple[str
     offered = [item.strip() for item in headers.get("sec-websocket-protocol", "").split(",") if item.strip()]
     chosen = next((item for item in offered if item in supported), None)
     if chosen is None:
-        raise HandshakeRefused(f"none of the subprotocols offered is supported: {offered}, supported: {list(supported)}")
+        raise HandshakeRefused(
+            f"none of the subprotocols offered is supported: {offered}, supported: {list(supported)}"
+        )
     return chosen, {
         "Upgrade": "websocket",
         "Connection": "Upgrade",
@@ -204,7 +206,7 @@ class WebSocket:
         self._limit = limit
 
     async def receive(self) -> bytes | None:
-        """The next whole message (text as its UTF-8 bytes), or None once the peer closed, broke off or broke the rules."""
+        """The next whole message (text as its UTF-8 bytes); None once the peer closed, broke off or broke the rules."""
         while not self.closed:
             try:
                 frame = await self._frame()
