@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_smi import Smi, Target, Workload
+from pytest_smi import Smi, Workload
 
 
 @pytest.fixture
@@ -66,8 +66,3 @@ def clay(smi: Smi) -> Workload:
     """The third version: behind the root Service, in no split, so it shows where the root's own selector decides."""
     return smi.workload("teapot-clay")
 
-
-@pytest.fixture
-def teapots(smi: Smi) -> Target:
-    """The root Service of splits; its selector covers china, glass and clay."""
-    return smi.scene.service("teapots", smi.namespace)

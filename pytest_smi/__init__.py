@@ -7,13 +7,21 @@ the plugin (and with it this module) in every run of an environment.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from pytest_smi.assertions.access import assert_allowed as assert_allowed
     from pytest_smi.assertions.access import assert_denied as assert_denied
     from pytest_smi.assertions.access import is_allowed as is_allowed
+    from pytest_smi.assertions.plain import assert_accepted as assert_accepted
+    from pytest_smi.assertions.plain import assert_rejected as assert_rejected
+    from pytest_smi.assertions.plain import assert_that as assert_that
+    from pytest_smi.assertions.shares import assert_only as assert_only
+    from pytest_smi.assertions.shares import assert_reaches as assert_reaches
     from pytest_smi.assertions.shares import assert_shares as assert_shares
     from pytest_smi.errors import HarnessError as HarnessError
     from pytest_smi.errors import NonConformance as NonConformance
+    from pytest_smi.spec.kinds import KINDS as KINDS
     from pytest_smi.spec.resources import ANY as ANY
     from pytest_smi.spec.resources import GET as GET
     from pytest_smi.spec.resources import HEAD as HEAD
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_smi.spec.resources import IdentityBinding as IdentityBinding
     from pytest_smi.spec.resources import Match as Match
     from pytest_smi.spec.resources import Raw as Raw
+    from pytest_smi.spec.resources import Resource as Resource
     from pytest_smi.spec.resources import RouteRef as RouteRef
     from pytest_smi.spec.resources import Rule as Rule
     from pytest_smi.spec.resources import TCPRoute as TCPRoute
@@ -33,6 +42,8 @@ if TYPE_CHECKING:
     from pytest_smi.spec.resources import UDPRoute as UDPRoute
     from pytest_smi.workload.call import Call as Call
     from pytest_smi.workload.call import Target as Target
+    from pytest_smi.workload.manifests import Deployed as Deployed
+    from pytest_smi.workload.manifests import port as port
     from pytest_smi.workload.smi import Smi as Smi
     from pytest_smi.workload.workload import Workload as Workload
 
@@ -40,8 +51,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "pytest_smi.assertions.access": ("assert_allowed", "assert_denied", "is_allowed"),
-    "pytest_smi.assertions.shares": ("assert_shares",),
+    "pytest_smi.assertions.plain": ("assert_accepted", "assert_rejected", "assert_that"),
+    "pytest_smi.assertions.shares": ("assert_only", "assert_reaches", "assert_shares"),
     "pytest_smi.errors": ("HarnessError", "NonConformance"),
+    "pytest_smi.spec.kinds": ("KINDS",),
     "pytest_smi.spec.resources": (
         "ANY",
         "GET",
@@ -54,6 +67,7 @@ _HOMES = {
         "IdentityBinding",
         "Match",
         "Raw",
+        "Resource",
         "RouteRef",
         "Rule",
         "TCPRoute",
@@ -62,19 +76,18 @@ _HOMES = {
         "UDPRoute",
     ),
     "pytest_smi.workload.call": ("Call", "Target"),
+    "pytest_smi.workload.manifests": ("Deployed", "port"),
     "pytest_smi.workload.smi": ("Smi",),
     "pytest_smi.workload.workload": ("Workload",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 
-def requirement(identifier: str) -> Any:
+def requirement(identifier: str) -> pytest.MarkDecorator:
     """Mark a test as the judgement of one SMI requirement, e.g. `@requirement("TA-005")`.
 
     It is collected once for each API version that carries the requirement. An unknown id is a collection error.
     """
-    import pytest
-
     return pytest.mark.requirement(identifier)
 
 

@@ -19,7 +19,7 @@ import gc
 import sys
 
 if __name__ == "__main__":
-    # Many pods start at once, so start-up counts. asyncio imports ssl if it can, and nothing here needs it: TLS is the mesh's.
+    # Many pods start at once, so start-up counts. asyncio imports ssl if it can; here TLS is the mesh's business.
     gc.disable()
     sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
 
@@ -1330,13 +1330,13 @@ class DatagramCodec(LineCodec):
 
 
 class RawCodec(Codec):
-    """The planned bytes, untouched; everything until the peer closes or the time is up is the answer."""
+    """The planned bytes, in which only `{id}` is replaced; the answer is everything until the close or the timeout."""
 
     def start(self, request_id: str) -> bytes:
-        """The bytes of the plan."""
+        """The bytes of the plan, with this request's id."""
         self.reset(request_id)
         self.reusable = False
-        return self.plan.raw
+        return self.plan.raw.replace(b"{id}", request_id.encode("latin-1"))
 
     def feed(self, data: bytes) -> None:
         """Take received bytes."""

@@ -54,6 +54,47 @@ def assert_shares(
         raise report(call.smi, f"{call} shared {title} within {within:.0%}", trial.observed(), trial.cause())
 
 
+def assert_only(call: Call, workload: Workload) -> None:
+    """All of the call's requests reach this one workload: `assert_shares` with nobody else (TS-003, TS-007)."""
+    __tracebackhide__ = True
+    assert_shares(call, {workload: 1}, within=0.1)
+
+
+def assert_reaches(call: Call, *workloads: Workload) -> None:
+    """Each of these workloads answers some of the call's requests, and every request is served by one of them.
+
+    Says nothing of shares: where a Service's own selector decides, Kubernetes promises none. Polls within the budget;
+    it passes by what was seen, so there is no chance to pass a mesh that leaves one out. Rests on TS-036, TS-081.
+    """
+    __tracebackhide__ = True
+    names = {workload.name for workload in workloads}
+    deadline = time.monotonic() + call.smi.settle.seconds
+    with call.smi.case.step("observe", f"{call} reaches {', '.join(sorted(names))}") as step:
+        while True:
+            counts, unserved = _by_workload(call, call.sample(_FIRST_BATCH, concurrency=_CONCURRENCY))
+            step.details.update(counts=counts, unserved=unserved)
+            if set(counts) == names and not unserved:
+                return
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_PAUSE)  # the interval of a poll with a deadline
+    observed = f"{counts}" + (f", not served {unserved}" if unserved else "")
+    cause = "the root's own selector does not decide, or one of its pods cannot be reached"
+    raise report(call.smi, f"{call} reaches all of {', '.join(sorted(names))}", observed, cause)
+
+
+def _by_workload(call: Call, histogram: Histogram) -> tuple[dict[str, int], dict[str, int]]:
+    """Requests per workload (or per pod that belongs to none), and those that no application answered, by shape."""
+    counts: dict[str, int] = {}
+    for pod, count in histogram.pods.items():
+        holder = call.client.scene.holder(pod)
+        name = holder.name if holder else pod
+        counts[name] = counts.get(name, 0) + count
+    if not histogram.unserved:
+        return counts, {}
+    return counts, {UNSERVED: histogram.unserved, **histogram.shapes}
+
+
 @dataclass
 class _Trial:
     """One assertion's attempts; the last one decides."""
@@ -108,16 +149,11 @@ class _Trial:
         )
 
     def _count(self, histogram: Histogram) -> None:
-        scene = self.call.client.scene
-        for pod, count in histogram.pods.items():
-            holder = scene.holder(pod)
-            name = holder.name if holder else pod
+        counts, unserved = _by_workload(self.call, histogram)
+        for name, count in counts.items():
             self.counts[name] = self.counts.get(name, 0) + count
-        unserved = histogram.requests - sum(histogram.pods.values())
-        if unserved:
-            shapes = dict(histogram.errors) or dict(histogram.status)
-            self.errors = {**self.errors, **{str(shape): count for shape, count in shapes.items()}}
-            self.errors[UNSERVED] = self.errors.get(UNSERVED, 0) + unserved
+        for shape, count in unserved.items():
+            self.errors[shape] = self.errors.get(shape, 0) + count
 
     def as_dict(self) -> dict[str, Any]:
         """Counts and bounds as evidence."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_smi.cluster.companion import Companion
 from pytest_smi.errors import MeshError
@@ -33,8 +33,10 @@ class Mesh:
             self._facts = self._process.ready(_READY_SECONDS)
             self.version = str(self._facts.get("version", "unknown"))
 
-    def header_encoding(self, cluster: Cluster, specs_version: str) -> str:
+    def header_encoding(self, cluster: Cluster, specs_version: str | None) -> Literal["array", "map"]:
         """`array` or `map`: how the live CRD of HTTPRouteGroup takes header filters in that version (TSC-051)."""
+        if specs_version is None:
+            return "array"
         name = "httproutegroups.specs.smi-spec.io"
         crd = cluster.api.find(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
         if not crd:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ class Ledger:
         if report.when == "setup":
             phases.clear()
         phases.append(Phase(**carried["phase"]))
-        return self.add_result(Result.from_dict(carried["result"])) if "result" in carried else None
+        return self.add_result(Result.from_dict(json.loads(carried["result"]))) if "result" in carried else None
 
     def add_result(self, result: Result) -> Result:
         """Note a judgement that no report carries, e.g. `record.disabled(...)`."""

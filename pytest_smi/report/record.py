@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pytest_smi.errors import HarnessError, NonConformance
 from pytest_smi.evidence import Case, Instance, Verdict
 from pytest_smi.report.plain import plain, text
+from pytest_smi.report.redact import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,7 +155,7 @@ def result_of(case: Case, nodeid: str, phases: Sequence[Phase], known: Known | N
         seconds=round(sum(phase.seconds for phase in phases if phase.when == "call"), 6),
         convergence_seconds=case.convergence,
         phases=[{"when": one.when, "kind": one.kind, "seconds": round(one.seconds, 6)} for one in phases],
-        evidence=plain(case.as_dict()),
+        evidence=_evidence(case),
     )
 
 
@@ -166,6 +167,11 @@ def crashed(instance: Instance, nodeid: str, message: str, phases: Sequence[Phas
 def disabled(instance: Instance, nodeid: str, reason: str) -> Result:
     """The entry of an instance that was left out on purpose, with the reason."""
     return Result(instance, nodeid, Verdict.DISABLED, text(reason))
+
+
+def _evidence(case: Case) -> dict[str, Any]:
+    evidence: dict[str, Any] = plain(case.as_dict())
+    return {**evidence, "manifests": [without_secrets(manifest) for manifest in evidence["manifests"]]}
 
 
 def _telling(verdict: Verdict, phases: Sequence[Phase]) -> Phase | None:

@@ -7,6 +7,7 @@ xdist) sees them. `report.smi` carries the judgement to the controller.
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,8 @@ class Trial:
         for target in (report.user_properties, user_properties):
             if target is not None:
                 target.extend(properties(result))
-        report.smi["result"] = result.as_dict()  # type: ignore[attr-defined]
+        # As text: execnet, which carries reports between xdist's processes, knows no integer below -2**31.
+        report.smi["result"] = json.dumps(result.as_dict(), ensure_ascii=False)
         if self._allure:
             self._allure.conclude(result)
         return result

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_smi.spec.kinds import KINDS
 from pytest_smi.spec.quantities import milli
@@ -20,6 +19,9 @@ from pytest_smi.spec.resources import (
     TrafficTarget,
     UDPRoute,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Parsed = TrafficTarget | HTTPRouteGroup | TCPRoute | UDPRoute | TrafficSplit | IdentityBinding
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_smi.spec.expand import expand, route_kind
@@ -23,12 +22,14 @@ from pytest_smi.spec.resources import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_smi.spec.releases import ApiVersions
     from pytest_smi.spec.resources import Resource
 
 Manifest = dict[str, Any]
 HeaderEncoding = Literal["array", "map"]
-"""How header filters are written: an array of single-key maps (documents up to v0.6.0, SDK) or one map (documents on main)."""
+"""How header filters are written: an array of single-key maps (documents to v0.6.0, SDK) or one map (main)."""
 
 
 class NotExpressible(ValueError):
@@ -72,9 +73,7 @@ def _traffic_target(target: TrafficTarget, version: int, _encoding: HeaderEncodi
     destination = _subject(target.destination, version)
     if target.port is not None:
         if version > 2:
-            raise NotExpressible(
-                f"destination.port left access in v1alpha3: say port {target.port} with a TCPRoute rule"
-            )
+            raise NotExpressible(f"destination.port left in access v1alpha3: write a TCPRoute rule for {target.port}")
         destination["port"] = target.port
     rules = [_rule(rule, version) for rule in target.rules if isinstance(rule, Rule)]
     sources = [_subject(source, version) for source in target.sources]
@@ -136,9 +135,8 @@ def _headers(headers: tuple[tuple[str, str], ...], encoding: HeaderEncoding) -> 
 
 def _port_route(route: TCPRoute | UDPRoute, version: int, _encoding: HeaderEncoding) -> Manifest:
     if version < 4 and route.ports:
-        raise NotExpressible(
-            f"a {type(route).__name__} cannot name ports in specs v1alpha{version}, only from v1alpha4 on"
-        )
+        kind = type(route).__name__
+        raise NotExpressible(f"a {kind} cannot name ports in specs v1alpha{version}, only from v1alpha4 on")
     if version < 3:
         return {}
     # The documents let `ports` be absent, the SDK's schema does not; an empty list means the same to both.

@@ -122,7 +122,7 @@ Route = HTTPRouteGroup | TCPRoute | UDPRoute
 
 @dataclass(frozen=True)
 class RouteRef:
-    """A reference to a route object that the test does not want rendered (it exists already, or is meant to be absent)."""
+    """A reference to a route object that the test does not want rendered (it is there already, or must be absent)."""
 
     kind: str
     name: str
@@ -154,8 +154,8 @@ def _match_name(match: str | Match) -> str:
 class TrafficTarget:
     """Who (`sources`) may reach whom (`destination`) on which routes (`rules`).
 
-    Bare `Match` items in `rules` are gathered in one HTTPRouteGroup named `<name>-routes`; route objects and `RouteRef`s
-    become rules without `matches`. `port` exists in access v1alpha1 and v1alpha2 only.
+    Bare `Match` items in `rules` are gathered in one HTTPRouteGroup named `<name>-routes`; a route object or `RouteRef`
+    becomes a rule without `matches`. `port` exists in access v1alpha1 and v1alpha2 only.
     """
 
     name: str
@@ -220,7 +220,7 @@ class TrafficSplit:
         self,
         name: str,
         service: str | HasService,
-        backends: Iterable[Backend] | Mapping[str, int | str],
+        backends: Iterable[Backend] | Mapping[Any, int] | Mapping[Any, str],
         matches: Iterable[HTTPRouteGroup | RouteRef] | None = None,
         namespace: str | None = None,
     ) -> None:
@@ -271,7 +271,7 @@ class IdentityBinding:
 
 @dataclass(frozen=True)
 class Raw:
-    """A manifest that passes through untouched, for objects no author should write (malformed, old-fashioned, unknown)."""
+    """A manifest that passes through untouched, for objects that are malformed on purpose."""
 
     manifest: dict[str, Any]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,16 @@ class Call:
         """
         plan = self._plan(ids=new_ids(count), connection="kept" if kept else "new")
         return list(self.pod.agent.run(plan).observations)
+
+    def answer(self) -> dict[str, Any]:
+        """What the application says it received, from its own JSON answer to one request.
+
+        Raises WorkloadError when the application did not answer: assert that the call is allowed first.
+        """
+        seen = self.send(1)[0]
+        if not self.served(seen):
+            raise WorkloadError(f"{self} was not answered by the application: {seen.shape}", "assert_allowed first")
+        return dict(json.loads(seen.body))
 
     def sample(self, count: int, *, concurrency: int = 8, kept: bool = False) -> Histogram:
         """Send the request `count` times, up to `concurrency` at once, and return counts."""

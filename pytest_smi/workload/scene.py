@@ -130,8 +130,12 @@ class Scene:
 
     def service(self, name: str, namespace: str) -> Target:
         """A Service of the scene as the target of calls, by the name that the mesh's clients must use."""
+        return self.target(name, namespace, *self.behind(name, namespace))
+
+    def target(self, name: str, namespace: str, *workloads: Workload) -> Target:
+        """A Service as the target of calls that these workloads may answer."""
         host = self.profile.addressing.host.format(service=name, namespace=namespace)
-        return Target(host, name, tuple(self.behind(name, namespace)))
+        return Target(host, name, workloads)
 
     def behind(self, service: str, namespace: str) -> list[Workload]:
         """The workloads of the scene that a Service of the scene selects."""

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_smi.cluster.api import Refused, path_to
 from pytest_smi.errors import ManifestRefused
+from pytest_smi.spec.kinds import KINDS
 from pytest_smi.spec.render import render
+from pytest_smi.spec.resources import ANY, Raw, TrafficTarget
 from pytest_smi.workload import manifests as m
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_smi.cluster.api import Api
     from pytest_smi.evidence import Case
     from pytest_smi.mesh.lifecycle import Mesh
     from pytest_smi.spec.releases import ApiVersions
     from pytest_smi.spec.resources import Resource
-    from pytest_smi.workload.call import Call
+    from pytest_smi.workload.call import Call, Target
     from pytest_smi.workload.scene import Scene
     from pytest_smi.workload.workload import Workload
 
@@ -28,7 +33,7 @@ class Smi:
     the scene's first namespace unless they name another.
     """
 
-    def __init__(self, scene: Scene, mesh: Mesh, case: Case, versions: ApiVersions, encoding: str) -> None:
+    def __init__(self, scene: Scene, mesh: Mesh, case: Case, versions: ApiVersions, encoding: Literal["array", "map"]) -> None:
         self.scene = scene
         self.mesh = mesh
         self.case = case
@@ -58,6 +63,16 @@ class Smi:
     def kind(self) -> str | None:
         """The kind under judgement, for requirements about each kind (`api`)."""
         return self.case.instance.kind
+
+    def api_version(self, kind: str) -> str:
+        """The `apiVersion` that this instance writes for a kind, e.g. `split.smi-spec.io/v1alpha4`."""
+        found = KINDS[kind]
+        return found.api_version(str(getattr(self.versions, found.area)))
+
+    def path(self, resource: Resource) -> str:
+        """The URL path of a resource that renders to one object."""
+        (manifest,) = self.render(resource)
+        return path_to(manifest)
 
     def render(self, *resources: Resource) -> list[dict[str, Any]]:
         """Manifests of resources in this instance's API versions, with the run's label on them."""
@@ -110,6 +125,52 @@ class Smi:
             step.details["existed"] = self.api.delete(path)
             self.applied.pop(path, None)
             self.changed_at = time.monotonic()
+
+    def allow(self, *clients: Workload, to: list[Workload], name: str = "open") -> None:
+        """Grant clients all HTTP on servers, one TrafficTarget for each server in the server's own namespace.
+
+        For tests about something else than access; on a mesh that serves no access control it does nothing.
+        """
+        if self.versions.access is None:
+            return
+        for server in to:
+            title = f"{name}-{server.name}"
+            self.apply(TrafficTarget(title, list(clients), server, [ANY()], namespace=server.namespace))
+
+    def service(
+        self,
+        name: str,
+        selector: dict[str, str],
+        *workloads: Workload,
+        ports: list[dict[str, Any]] | None = None,
+        namespace: str | None = None,
+    ) -> Target:
+        """Apply one more Service for this test; `workloads` are those whose application may answer for it."""
+        where = namespace or self.namespace
+        onboarding = self.mesh.profile.onboarding
+        self.apply(Raw(m.service(name, where, self.scene.run, selector, onboarding, ports)))
+        return self.scene.target(name, where, *workloads)
+
+    @contextmanager
+    def deployed(self, *wanted: m.Deployed) -> Iterator[list[Workload]]:
+        """More workloads for the length of a `with` block, ready when it begins and gone when it ends."""
+        with self.case.step("apply", f"deploy {', '.join(one.name for one in wanted)}"):
+            added = self.scene.add(*wanted)
+            self.scene.wait(*added)
+        try:
+            yield added
+        finally:
+            self.scene.remove(*added)
+
+    @contextmanager
+    def scaled(self, workload: Workload, replicas: int) -> Iterator[None]:
+        """Another number of replicas for the length of a `with` block."""
+        before = workload.replicas
+        try:
+            workload.scale(replicas)
+            yield
+        finally:
+            workload.scale(before)
 
     def observe(self, name: str, value: Any) -> None:
         """Record what was seen where the spec is silent (level `open`); never a verdict."""

@@ -12,8 +12,6 @@ from pytest_smi.workload import ports
 from pytest_smi.workload.call import Call, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pytest_smi.workload.manifests import Deployed
     from pytest_smi.workload.scene import Scene
 
@@ -59,9 +57,9 @@ class Workload:
         if len(found) != self.replicas or len(ready) != self.replicas:
             return False
         known = {pod.uid: pod for pod in self.pods}
-        self.pods = [known.pop(pod["metadata"]["uid"], None) or self._pod(pod) for pod in ready]
-        for gone in known.values():
-            gone.agent.close()
+        self.pods = [known.get(pod["metadata"]["uid"]) or self._pod(pod) for pod in ready]
+        for gone in known.keys() - {pod.uid for pod in self.pods}:
+            known[gone].agent.close()
         return True
 
     def _pod(self, found: dict[str, Any]) -> Pod:
@@ -97,13 +95,13 @@ class Workload:
         path: str = "/",
         *,
         port: int = ports.HTTP[0],
-        headers: Mapping[str, str] | list[tuple[str, str]] | None = None,
+        headers: dict[str, str] | list[tuple[str, str]] | None = None,
         protocol: str = "http1",
         body: str = "",
         pod: Pod | None = None,
     ) -> Call:
         """An HTTP request from this workload; `protocol` is http1, h2c or grpc, `pod` picks one of its replicas."""
-        pairs = tuple(headers.items() if hasattr(headers, "items") else headers or ())
+        pairs = tuple(headers.items() if isinstance(headers, dict) else headers or ())
         target = self._target(to)
         wanted = Request(
             host=target.host, port=port, protocol=protocol, method=method, path=path, headers=pairs, body=body

@@ -1,4 +1,4 @@
-"""The kinds that the server serves: one table for the built-ins, and the shape that custom resources share with them."""
+"""The kinds that the server serves: a table of the built-ins, and the shape that custom resources share with them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -138,7 +138,8 @@ def _columns(text: str) -> tuple[Column, ...]:
 _AGE = "Age:date:.metadata.creationTimestamp"
 _COLUMNS = {
     "Namespace": f"Status:string:.status.phase {_AGE}",
-    "Node": f"Status:string:@node_status Roles:string:@node_roles {_AGE} Version:string:.status.nodeInfo.kubeletVersion",
+    "Node": f"Status:string:@node_status Roles:string:@node_roles {_AGE} "
+    "Version:string:.status.nodeInfo.kubeletVersion",
     "Pod": f"Ready:string:@pod_ready Status:string:@pod_status Restarts:string:@pod_restarts {_AGE} "
     "*IP:string:.status.podIP *Node:string:.spec.nodeName *Nominated_Node:string:.status.nominatedNodeName "
     "*Readiness_Gates:string:.spec.readinessGates[*].conditionType",
@@ -155,7 +156,8 @@ _COLUMNS = {
     "*Images:string:@container_images *Selector:string:@selector",
     "ReplicaSet": "Desired:integer:.spec.replicas Current:integer:@status_replicas Ready:integer:@ready_replicas "
     f"{_AGE} *Containers:string:@container_names *Images:string:@container_images *Selector:string:@selector",
-    "EndpointSlice": f"AddressType:string:.addressType Ports:string:@slice_ports Endpoints:string:@slice_endpoints {_AGE}",
+    "EndpointSlice": "AddressType:string:.addressType Ports:string:@slice_ports "
+    f"Endpoints:string:@slice_endpoints {_AGE}",
     "Role": "Created_At:date:.metadata.creationTimestamp",
     "ClusterRole": "Created_At:date:.metadata.creationTimestamp",
     "RoleBinding": f"Role:string:@role_ref {_AGE}",

@@ -7,7 +7,7 @@ look like `spec.backends[0].weight`. `prune` and `default` change the object in 
 from typing import Any
 
 from pytest_smi.embedded.kubeapi.status import Cause
-from pytest_smi.embedded.kubeapi.values import check_value, json_type
+from pytest_smi.embedded.kubeapi.values import check_value
 
 Schema = dict[str, Any]
 
@@ -126,10 +126,8 @@ def _typed(schema: Schema) -> bool:
 
 
 def _validate_object(value: dict[str, Any], schema: Schema, path: str, root: bool) -> list[Cause]:
-    causes = []
-    for name in schema.get("required") or ():
-        if name not in value:
-            causes.append(Cause("FieldValueRequired", "Required value", child(path, name)))
+    missing = [name for name in schema.get("required") or () if name not in value]
+    causes = [Cause("FieldValueRequired", "Required value", child(path, name)) for name in missing]
     properties = schema.get("properties") or {}
     extra = schema.get("additionalProperties")
     for name, item in value.items():
@@ -204,18 +202,3 @@ def _shown_key(item: Any, keys: list[str]) -> str:
     inner = ", ".join(f'"{key}":{_shown(value)}' for key, value in zip(keys, values, strict=False))
     return f"{{{inner}}}"
 
-
-__all__ = [
-    "EMBEDDED",
-    "INT_OR_STRING",
-    "PRESERVE",
-    "Schema",
-    "child",
-    "clone",
-    "default",
-    "drop_nulls",
-    "json_type",
-    "list_item_key",
-    "prune",
-    "validate",
-]

@@ -1,4 +1,4 @@
-"""Reads `builtin.types`, the compact table of built-in shapes, into OpenAPI v3 schemas with the x-kubernetes extensions.
+"""Reads `builtin.types`, the compact table of built-in shapes, into OpenAPI v3 schemas with x-kubernetes extensions.
 
 The same walker (schema.py), strategic merge and server-side apply then serve built-in kinds and custom resources alike.
 """
@@ -17,7 +17,7 @@ _SCALARS: dict[str, Schema] = {
     "long": {"type": "integer", "format": "int64"},
     "bool": {"type": "boolean"},
     "number": {"type": "number"},
-    "time": {"type": "string", "format": "date-time", "nullable": True},
+    "time": {"type": "string", "format": "date-time"},
     "bytes": {"type": "string", "format": "byte"},
     "quantity": {"x-kubernetes-int-or-string": True},
     "intOrString": {"x-kubernetes-int-or-string": True},

@@ -1,0 +1,1 @@
+"""SMI objects in the Kubernetes API: CRDs, schemas, verbs."""

@@ -1,0 +1,1 @@
+"""SMI Traffic Split."""

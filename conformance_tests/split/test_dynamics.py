@@ -1,0 +1,98 @@
+"""Split, dynamics: the canary workflow of the document."""
+
+from pytest_smi import (
+    Deployed,
+    Smi,
+    Target,
+    TrafficSplit,
+    Workload,
+    assert_only,
+    assert_reaches,
+    assert_shares,
+    assert_that,
+    requirement,
+)
+
+
+@requirement("TS-035")
+def test_changing_weights_takes_effect_without_restarts(
+    smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload
+) -> None:
+    """From all china over half and half to all glass, while the pods stay the same."""
+    before = {pod.uid for pod in (*china.pods, *glass.pods)}
+    smi.apply(TrafficSplit("pour", teapots, {china: 100, glass: 0}))
+    assert_only(kettle.get(teapots), china)
+    smi.apply(TrafficSplit("pour", teapots, {china: 50, glass: 50}))
+    assert_shares(kettle.get(teapots), {china: 50, glass: 50}, within=0.15)
+    smi.apply(TrafficSplit("pour", teapots, {china: 0, glass: 100}))
+    assert_only(kettle.get(teapots), glass)
+    after = {pod["metadata"]["uid"] for one in (china, glass) for pod in smi.scene.pods(one)}
+    assert_that(smi, before == after, "no pod was replaced", sorted(before ^ after), "the mesh restarts workloads")
+
+
+@requirement("TS-036")
+def test_deleting_the_split_gives_plain_service_behaviour_back(
+    smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload, clay: Workload
+) -> None:
+    """Afterwards the root's own selector decides again."""
+    split = TrafficSplit("pour", teapots, {glass: 1})
+    smi.apply(split)
+    assert_only(kettle.get(teapots), glass)
+    smi.delete(split)
+    assert_reaches(kettle.get(teapots), china, glass, clay)
+
+
+@requirement("TS-037")
+def test_a_backend_of_weight_zero_need_not_exist_yet(
+    smi: Smi, kettle: Workload, teapots: Target, china: Workload
+) -> None:
+    """The workflow names the new version before it is there: all traffic stays on the old one, without an error."""
+    smi.apply(TrafficSplit("pour", teapots, {china.service_name: 100, "teapot-steel": 0}))
+    assert_only(kettle.get(teapots), china)
+
+
+@requirement("TS-038")
+def test_a_new_version_of_weight_zero_gets_nothing_although_the_root_selects_it(
+    smi: Smi, kettle: Workload, teapots: Target, china: Workload
+) -> None:
+    """Deploying the new version sends it nothing until its weight says so."""
+    smi.apply(TrafficSplit("pour", teapots, {china.service_name: 100, "teapot-steel": 0}))
+    assert_only(kettle.get(teapots), china)
+    with smi.deployed(Deployed("teapot-steel", smi.namespace, labels={"app": "teapots"})) as (steel,):
+        smi.allow(kettle, to=[steel], name="open-steel")
+        assert_only(kettle.get(steel), steel)
+        assert_shares(kettle.get(teapots), {china: 100, steel: 0})
+        smi.apply(TrafficSplit("pour", teapots, {china: 0, steel: 100}))
+        assert_only(kettle.get(smi.scene.service("teapots", smi.namespace)), steel)
+
+
+@requirement("TS-040")
+def test_removing_a_backend_from_the_list_stops_its_traffic(
+    smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload
+) -> None:
+    """Half and half, then glass alone."""
+    smi.apply(TrafficSplit("pour", teapots, {china: 50, glass: 50}))
+    assert_shares(kettle.get(teapots), {china: 50, glass: 50}, within=0.15)
+    smi.apply(TrafficSplit("pour", teapots, {glass: 50}))
+    assert_only(kettle.get(teapots), glass)
+
+
+@requirement("TS-041")
+def test_requests_on_one_connection_are_split_one_by_one(
+    smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload
+) -> None:
+    """HTTP is split per request, also on a kept-alive connection."""
+    smi.apply(TrafficSplit("pour", teapots, {china: 70, glass: 30}))
+    assert_shares(kettle.get(teapots), {china: 70, glass: 30}, within=0.12, kept=True, concurrency=1)
+
+
+@requirement("TS-044")
+def test_the_number_of_replicas_does_not_move_the_shares(
+    smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload
+) -> None:
+    """Weights count Services, not pods."""
+    weights = {china: 75, glass: 25}
+    smi.apply(TrafficSplit("pour", teapots, weights))
+    assert_shares(kettle.get(teapots), weights, within=0.15)
+    with smi.scaled(glass, 3):
+        assert_shares(kettle.get(teapots), weights, within=0.15)

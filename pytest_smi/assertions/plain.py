@@ -1,0 +1,43 @@
+"""Assertions about anything that is neither access nor shares: objects in the API, what the application received."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_smi.assertions.message import report
+
+if TYPE_CHECKING:
+    from pytest_smi.cluster.api import Refused
+    from pytest_smi.spec.resources import Resource
+    from pytest_smi.workload.smi import Smi
+
+
+def assert_that(smi: Smi, holds: bool, expected: str, observed: Any, cause: str = "see the requirement") -> None:
+    """Judge a fact: when it does not hold, raise NonConformance with what was expected and what was observed.
+
+    A bare `assert` would be taken for a fault of the test, since pytest cannot tell the two apart.
+    """
+    __tracebackhide__ = True
+    with smi.case.step("judge", expected, observed=observed) as step:
+        step.ok = holds
+    if not holds:
+        raise report(smi, expected, str(observed), cause)
+
+
+def assert_accepted(smi: Smi, *resources: Resource) -> None:
+    """The API server takes these objects as they are (`smi.apply` treats a refusal as a fault of the harness)."""
+    __tracebackhide__ = True
+    refusal = smi.refused(*resources)
+    assert_that(smi, refusal is None, "the API server accepts the object", _told(refusal), "the CRD's schema is stricter")
+
+
+def assert_rejected(smi: Smi, *resources: Resource) -> None:
+    """The API server refuses one of these objects as invalid or forbidden (422, 400 or 403)."""
+    __tracebackhide__ = True
+    refusal = smi.refused(*resources)
+    refused = refusal is not None and refusal.code in (400, 403, 422)
+    assert_that(smi, refused, "the API server refuses the object", _told(refusal), "the CRD's schema is looser")
+
+
+def _told(refusal: Refused | None) -> str:
+    return "accepted" if refusal is None else f"refused with {refusal.code}: {refusal.message}"

@@ -1,0 +1,96 @@
+"""From the body of a write to an object of the addressed kind: shape, unknown fields, nulls and defaults."""
+
+from typing import Any
+
+from pytest_smi.embedded.kubeapi import schema, status, types
+from pytest_smi.embedded.kubeapi.calls import Call
+from pytest_smi.embedded.kubeapi.kinds import Resource
+from pytest_smi.embedded.kubeapi.negotiation import Body
+from pytest_smi.embedded.kubeapi.status import ApiError, Cause
+
+Object = dict[str, Any]
+
+
+def _cannot_be_handled(resource: Resource, why: str) -> ApiError:
+    return status.bad_request(
+        f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
+    )
+
+
+def _shape_error(resource: Resource, cause: Cause) -> ApiError:
+    """A value that does not fit the Go type: the decoder fails before validation has its say."""
+    wanted = cause.message.rsplit("must be of type ", 1)[-1].split(":", 1)[0]
+    found = cause.message.rsplit(": ", 1)[-1].strip('"')
+    why = f"json: cannot unmarshal {found} into Go struct field {resource.kind}.{cause.field} of type {wanted}"
+    return _cannot_be_handled(resource, why)
+
+
+def check_identity(body: Any, resource: Resource) -> Object:
+    """The body as an object of the resource's kind and version. Raises ApiError (400)."""
+    if not isinstance(body, dict):
+        raise status.bad_request("the object provided is unrecognized: the body is not an object")
+    api_version, kind = body.get("apiVersion"), body.get("kind")
+    if not kind:
+        raise status.bad_request(f"Object 'Kind' is missing in '{_short(body)}'")
+    if not api_version:
+        raise status.bad_request(f"Object 'apiVersion' is missing in '{_short(body)}'")
+    if api_version != resource.api_version:
+        raise status.bad_request(
+            f"the API version in the data ({api_version}) does not match the expected API version ({resource.api_version})"
+        )
+    if kind != resource.kind:
+        raise status.bad_request(
+            f"{kind} in version {resource.version!r} cannot be handled as a {resource.kind}: the kind does not match"
+        )
+    return body
+
+
+def _short(body: Object) -> str:
+    text = str(body)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def decode(body: Body, call: Call) -> Object:
+    """An object ready for admission: identified, pruned as fieldValidation says, nulls dropped, defaults filled in."""
+    resource = call.resource
+    obj = check_identity(body.value, resource)
+    normalise(obj, call, body.duplicates)
+    return obj
+
+
+def normalise(obj: Object, call: Call, duplicates: list[str] | None = None) -> None:
+    """Prune, report and default `obj` in place. Raises ApiError (400) for what cannot be decoded at all."""
+    resource = call.resource
+    metadata_schema = types.definitions()["ObjectMeta"]
+    if not isinstance(obj.get("metadata"), dict):
+        if obj.get("metadata") is not None:
+            raise _cannot_be_handled(resource, "json: cannot unmarshal metadata into Go value of type v1.ObjectMeta")
+        obj["metadata"] = {}
+    unknown = [f'duplicate field "{path}"' for path in duplicates or ()]
+    removed = schema.prune(obj["metadata"], metadata_schema, "metadata")
+    removed += schema.prune(obj, resource.schema, root=True)
+    unknown += [f'unknown field "{path}"' for path in removed]
+    if unknown and call.validation == "Strict":
+        raise _cannot_be_handled(resource, f"strict decoding error: {', '.join(unknown)}")
+    if call.validation == "Warn":
+        for text in unknown:
+            call.warn(text)
+    schema.drop_nulls(obj["metadata"], metadata_schema)
+    schema.drop_nulls(obj, resource.schema)
+    _check_shape(obj, resource, metadata_schema)
+    schema.default(obj, resource.schema)
+
+
+def _check_shape(obj: Object, resource: Resource, metadata_schema: schema.Schema) -> None:
+    checked = [(obj["metadata"], metadata_schema, "metadata")]
+    if resource.builtin:
+        checked.append((obj, resource.schema, ""))
+    for value, wanted, path in checked:
+        for cause in schema.validate(value, wanted, path):
+            if cause.reason == "FieldValueTypeInvalid" or "format int" in cause.message:
+                raise _shape_error(resource, cause)
+
+
+def validation_causes(obj: Object, resource: Resource) -> list[Cause]:
+    """What the schema has against the object."""
+    return schema.validate(obj, resource.schema, root=True)

@@ -1,0 +1,142 @@
+"""Exec over a WebSocket: the remotecommand channels v4 and v5 (v5 adds a way to close stdin).
+
+Each message begins with a channel byte: 0 stdin, 1 stdout, 2 stderr, 3 the outcome as a Status, 4 resize (ignored:
+there are no terminals); in v5, 255 names a channel that the client has closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_smi.embedded.kubeapi.websocket import WebSocket
+    from pytest_smi.embedded.node.api import NodeApi
+
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+STDIN, STDOUT, STDERR, ERROR = 0, 1, 2, 3
+CLOSE = 255
+BLOCK = 32 * 1024
+LINGER_SECONDS = 0.5
+NOT_FOUND_CODE = 127
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run where, and which streams the client wants."""
+
+    namespace: str
+    pod: str
+    container: str
+    argv: tuple[str, ...]
+    stdin: bool
+    stdout: bool
+    stderr: bool
+
+
+async def serve(socket: WebSocket, node: NodeApi, plan: Plan) -> None:
+    """Run the command and carry its streams until it ends; a client that leaves takes the command with it."""
+    for channel in (STDOUT, STDERR, ERROR):
+        await socket.send(bytes([channel]))  # tells the client that the channels stand, as a kubelet does
+    try:
+        process = await node.exec(plan.namespace, plan.pod, plan.container, list(plan.argv), stdin=plan.stdin)
+    except FileNotFoundError:
+        await socket.send(bytes([STDERR]) + f'exec: "{plan.argv[0]}": executable file not found\n'.encode())
+        await _send_status(socket, outcome(NOT_FOUND_CODE))
+        return
+    except (LookupError, OSError) as error:
+        await _send_status(socket, internal(f"error executing command in container: {error}"))
+        return
+    try:
+        code = await _carry(socket, process, plan)
+        if code is not None:
+            await _send_status(socket, outcome(code))
+    except ConnectionError:
+        pass  # the client left while we were sending: nobody is there to be told
+    finally:
+        await _end(process)
+
+
+def outcome(code: int) -> dict[str, Any]:
+    """The Status that tells a command's exit code; negative codes (a signal) become 128 + signal as in a shell."""
+    code = 128 - code if code < 0 else code
+    if code == 0:
+        return {"metadata": {}, "status": "Success"}
+    return {
+        "metadata": {},
+        "status": "Failure",
+        "message": f"command terminated with non-zero exit code: exit status {code}",
+        "reason": "NonZeroExitCode",
+        "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
+    }
+
+
+def internal(message: str) -> dict[str, Any]:
+    """The Status for a command that could not be started at all."""
+    return {
+        "metadata": {},
+        "status": "Failure",
+        "message": f"Internal error occurred: {message}",
+        "reason": "InternalError",
+        "details": {"causes": [{"message": message}]},
+        "code": 500,
+    }
+
+
+async def _carry(socket: WebSocket, process: asyncio.subprocess.Process, plan: Plan) -> int | None:
+    """Carry the streams; the exit code, or None when the client left first."""
+    pumps = [
+        asyncio.ensure_future(_pump(socket, STDOUT if plan.stdout else None, process.stdout)),
+        asyncio.ensure_future(_pump(socket, STDERR if plan.stderr else None, process.stderr)),
+    ]
+    feed = asyncio.ensure_future(_feed(socket, process.stdin))
+    exited = asyncio.ensure_future(process.wait())
+    try:
+        await asyncio.wait({feed, exited}, return_when=asyncio.FIRST_COMPLETED)
+        if not exited.done():
+            return None
+        # Output still in the pipes belongs to the command; a background child may hold them open for ever.
+        await asyncio.wait(pumps, timeout=LINGER_SECONDS)
+        return exited.result()
+    finally:
+        for task in (feed, exited, *pumps):
+            task.cancel()
+        await asyncio.gather(feed, exited, *pumps, return_exceptions=True)
+
+
+async def _pump(socket: WebSocket, channel: int | None, stream: asyncio.StreamReader | None) -> None:
+    """Send what a stream yields; read and drop it when the client does not want it."""
+    while stream and (data := await stream.read(BLOCK)):
+        if channel is not None:
+            await socket.send(bytes([channel]) + data)
+
+
+async def _feed(socket: WebSocket, stdin: asyncio.StreamWriter | None) -> None:
+    """Take messages until the client is gone."""
+    while (message := await socket.receive()) is not None:
+        if stdin is None or not message:
+            continue
+        if message[0] == STDIN and not stdin.is_closing():
+            with contextlib.suppress(ConnectionError):  # a command need not read its input
+                stdin.write(message[1:])
+                await stdin.drain()
+        elif message[:2] == bytes([CLOSE, STDIN]):
+            stdin.close()
+
+
+async def _send_status(socket: WebSocket, status: dict[str, Any]) -> None:
+    with contextlib.suppress(ConnectionError):
+        await socket.send(bytes([ERROR]) + json.dumps(status).encode())
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Make sure that nothing of the command is left: it leads a session, and so a process group, of its own."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
