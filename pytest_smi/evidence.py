@@ -34,7 +34,8 @@ class Instance:
     """A requirement in one API version: the unit of judgement, one collected pytest item.
 
     `key` is unique in a run, e.g. `TS-004[split-v1alpha2]`; `versions` maps each API group's area
-    (`access`, `specs`, `split`) to the API version the test writes.
+    (`access`, `specs`, `split`, `metrics`) to the API version the test writes. `kind` is set where the requirement is
+    about one kind's API (area `api`). `unsupported` says why the mesh's profile rules the instance out, or is None.
     """
 
     requirement: str
@@ -44,6 +45,8 @@ class Instance:
     api: str
     versions: dict[str, str]
     statement: str
+    kind: str | None = None
+    unsupported: str | None = None
 
     @property
     def key(self) -> str:

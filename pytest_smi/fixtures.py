@@ -119,13 +119,20 @@ def _case(request: pytest.FixtureRequest) -> Any:
     """The case of the item's trial; a test without a requirement gets one of its own, which is not reported."""
     from pytest_smi.evidence import Case, Instance
     from pytest_smi.run import TRIAL
-    from pytest_smi.spec.releases import newest
 
     trial = request.node.stash.get(TRIAL, None)
     if trial is not None:
         return trial.case
-    versions = newest(_run(request.config).profile.versions.served())
-    return Case(Instance("", "", "", "", "own", versions.as_dict(), request.node.name))
+    return Case(Instance("", "", "", "", "own", _newest_versions(_run(request.config)), request.node.name))
+
+
+def _newest_versions(run: Run) -> dict[str, str]:
+    """The newest API versions that the mesh serves and that fit together."""
+    from pytest_smi.spec.releases import companions
+
+    served = run.profile.versions.served()
+    choices = [companions(area, max(served[area]), served) for area in ("access", "split") if served[area]]
+    return next((versions.as_dict() for versions in choices if versions), {})
 
 
 def _stays(request: pytest.FixtureRequest) -> bool:

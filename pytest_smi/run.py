@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ from pytest_smi.report import junit, results, summary
 from pytest_smi.report.ledger import Ledger
 from pytest_smi.report.record import unsupported
 from pytest_smi.report.trial import Trial
-from pytest_smi.spec.catalogue import UnknownRequirement, catalogue
+from pytest_smi.spec.catalogue import UnknownRequirement, find
 from pytest_smi.spec.instances import instances
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ class Run:
         self.is_worker = hasattr(config, "workerinput")
         self._instances: dict[tuple[str, str], Instance] = {}
 
+    @cached_property
+    def allure(self) -> allure_report.Allure:
+        """The way into Allure's results (nothing happens without --alluredir); first used once Allure is configured."""
+        return allure_report.connect(self.config.pluginmanager)
+
     @property
     def cluster_provider(self) -> str:
         """Where the run happens: the flag, else what the profile says."""
@@ -64,10 +70,10 @@ class Run:
     def instances_of(self, requirement: str) -> list[Instance]:
         """The instances of a requirement in this run. Raises UnknownRequirement."""
         found = instances(
-            requirement,
+            find(requirement),
             self.settings.release,
             self.profile.versions.served(),
-            absent=frozenset(self.profile.features.absent),
+            self.profile.features.absent,
         )
         self._instances.update({(one.requirement, one.api): one for one in found})
         return found
@@ -112,8 +118,8 @@ class Run:
         return (not ids or instance.requirement in ids) and (not levels or instance.level in levels)
 
     def _trial(self, instance: Instance) -> Trial:
-        source = catalogue()[instance.requirement].source or ""
-        return Trial(instance, allure=allure_report.connect(self.config.pluginmanager), source=source)
+        source = find(instance.requirement).source or ""
+        return Trial(instance, allure=self.allure, source=source)
 
     def begin(self, item: pytest.Item) -> None:
         """Start the trial of an item; an instance that the mesh declares absent ends here, unsupported."""
@@ -142,7 +148,7 @@ class Run:
         result = self.ledger.add(report)
         junit.amend(self.config, report, result)
         if result is not None and report.when == "???":
-            allure_report.connect(self.config.pluginmanager).crashed(result)
+            self.allure.crashed(result)
 
     def finish(self, session: pytest.Session, status: int) -> None:
         """Write the results and decide the exit status."""

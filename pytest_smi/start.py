@@ -8,7 +8,7 @@ from pytest_smi.errors import MeshError
 from pytest_smi.mesh.profile import Profile, load_profile
 from pytest_smi.paths import shipped
 from pytest_smi.settings import BadSetting, Settings
-from pytest_smi.spec.catalogue import UnknownRequirement, requirement
+from pytest_smi.spec.catalogue import UnknownRequirement, find
 from pytest_smi.spec.releases import UnknownRelease, check_release
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def checked(settings: Settings, config: pytest.Config) -> Profile:
         if settings.release:
             check_release(settings.release)
         for name in settings.requirements:
-            requirement(name)
+            find(name)
     except (MeshError, UnknownRelease, UnknownRequirement) as fault:
         raise BadSetting(str(fault)) from None
     _contradictions(settings, profile, config)

@@ -51,6 +51,7 @@ KEPT_BODY = 256 * 1024  # bytes of a response body that the agent keeps: enough 
 SHOWN_BODY = 2048  # bytes of a body that an observation carries
 SAMPLES = 5  # observations that accompany a histogram
 NAME_TTL = 1.0  # seconds a resolved name is used again
+LINGER = 1.0  # seconds that a refused client may go on sending
 H2_PREFACE_LINE = b"PRI * HTTP/2.0"
 _NO_H2 = "unsupported: h2 is not installed"
 _IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; the socket module has no name for it before Python 3.12
@@ -352,7 +353,7 @@ class Body:
 
     def __init__(self, length: int | None, keep: int, limit: int = sys.maxsize) -> None:
         self.length = length
-        self.kept = b""
+        self.kept = bytearray()
         self.total = 0
         self.done = length == 0
         self._keep = keep
@@ -513,6 +514,7 @@ class HttpConnection(asyncio.Protocol):
         self._busy = False  # an answer is being made; later requests wait in the buffer
         self._ending = False  # nothing more will be read
         self._half_closed = False
+        self._write_paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
@@ -537,10 +539,12 @@ class HttpConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Called by asyncio: a peer that does not read must not fill our memory."""
+        self._write_paused = True
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Called by asyncio."""
+        self._write_paused = False
         if not self._busy:
             self.transport.resume_reading()
 
@@ -556,7 +560,8 @@ class HttpConnection(asyncio.Protocol):
             self.transport.close()
         elif self._busy:
             self._busy = False
-            self.transport.resume_reading()
+            if not self._write_paused:
+                self.transport.resume_reading()
             self._advance()
             if self._half_closed and not self._busy:
                 self.transport.close()
@@ -568,40 +573,47 @@ class HttpConnection(asyncio.Protocol):
     def _advance(self) -> None:
         try:
             while self._buffer and not self._busy and not self._ending:
-                if self._request is None and not self._read_head():
-                    return
-                request = self._request
+                request = self._request or self._read_head()
                 if request is None:
                     return
-                self._buffer = request.body.feed(self._buffer)
                 if not request.body.done:
+                    self._buffer = request.body.feed(self._buffer)
+                if not request.body.done:
+                    self._request = request
                     return
                 self._request = None
                 self.answer(request)
         except Malformed as problem:
-            body = self.app.complaint(self.port, str(problem))
-            self.finish(response_head(problem.status, len(body), close=True) + body, keep=False)
+            self._refuse(problem)
 
-    def _read_head(self) -> bool:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0 or end > HEAD_LIMIT:
+    def _refuse(self, problem: Malformed) -> None:
+        """Say what was wrong, and read on for a while: closing with bytes unread would destroy the answer on its way."""
+        body = self.app.complaint(self.port, str(problem))
+        self.transport.write(response_head(problem.status, len(body), close=True) + body)
+        self._ending = True
+        self._buffer = b""
+        self.transport.write_eof()
+        asyncio.get_running_loop().call_later(LINGER, self.transport.close)
+
+    def _read_head(self) -> Request | None:
+        if self._buffer[:1] in (b"\r", b"\n"):
+            self._buffer = self._buffer.lstrip(b"\r\n")
+        end = self._buffer.find(b"\r\n\r\n", 0, HEAD_LIMIT + 4)
+        if end < 0:
             if len(self._buffer) > HEAD_LIMIT:
                 raise Malformed(f"more than {HEAD_LIMIT} bytes of headers", 431)
             if self._buffer[:1] == b"\x16":
                 raise Malformed("this port speaks plaintext, not TLS")
-            return False
-        head = self._buffer[:end].lstrip(b"\r\n")
+            return None
+        head = self._buffer[:end]
         if head == H2_PREFACE_LINE:
             self._become_h2()
-            return False
-        self._request = request = Request(head, self.body_limit, self.keep_body)
+            return None
+        request = Request(head, self.body_limit, self.keep_body)
         self._buffer = self._buffer[end + 4 :]
-        if request.body.done:
-            self._request = None
-            self.answer(request)
-        elif "100-continue" in request.special.get("expect", "").lower() and not self._buffer:
+        if not request.body.done and not self._buffer and "100-continue" in request.special.get("expect", "").lower():
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return True
+        return request
 
     def _become_h2(self) -> None:
         raise Malformed("HTTP/2 is not spoken here", 505)
@@ -738,20 +750,29 @@ class H2Server(asyncio.Protocol):
         self._push()
 
     def _flush(self) -> None:
-        for stream, (body, trailers) in list(self._unsent.items()):
-            while body:
-                window = self._connection.local_flow_control_window(stream)
-                size = min(window, self._connection.max_outbound_frame_size, len(body))
-                if size <= 0:
-                    break
-                piece, body = body[:size], body[size:]
-                self._connection.send_data(stream, piece, end_stream=not body and trailers is None)
-            if body:
-                self._unsent[stream] = (body, trailers)
-                continue
-            del self._unsent[stream]
-            if trailers is not None:
-                self._connection.send_headers(stream, trailers, end_stream=True)
+        from h2.exceptions import StreamClosedError
+
+        for stream in list(self._unsent):
+            try:
+                self._flush_stream(stream)
+            except StreamClosedError:  # the peer gave it up; its event may still be to come
+                self._unsent.pop(stream, None)
+
+    def _flush_stream(self, stream: int) -> None:
+        body, trailers = self._unsent[stream]
+        while body:
+        window = self._connection.local_flow_control_window(stream)
+        size = min(window, self._connection.max_outbound_frame_size, len(body))
+        if size <= 0:
+            break
+        piece, body = body[:size], body[size:]
+        self._connection.send_data(stream, piece, end_stream=not body and trailers is None)
+        if body:
+        self._unsent[stream] = (body, trailers)
+        return
+        del self._unsent[stream]
+        if trailers is not None:
+        self._connection.send_headers(stream, trailers, end_stream=True)
 
     def _push(self) -> None:
         data = self._connection.data_to_send()
@@ -771,6 +792,7 @@ class LineServer(asyncio.Protocol):
         self.port = port
         self._banner = banner
         self._line = b""
+        self._first = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
@@ -784,14 +806,16 @@ class LineServer(asyncio.Protocol):
         """Called by asyncio."""
         data = self._line + data
         self._line = b""
-        if data[:8] == b"smi-id: "[: len(data)] and len(data) < 1024:
+        if data.startswith(b"smi-id: ") or (self._first and b"smi-id: ".startswith(data)):
             line, end, rest = data.partition(b"\n")
-            if not end:
+            if not end and len(data) < 1024:
                 self._line = data
                 return
-            request_id = line[8:].strip().decode("latin-1")
-            self.app.log.add(self.port, "banner" if self._banner else "tcp", self.peer, request_id)
-            data = f"smi-pod: {self.app.pod} {request_id}\n".encode("latin-1") + rest
+            if end:
+                request_id = line[8:].strip().decode("latin-1")
+                self.app.log.add(self.port, "banner" if self._banner else "tcp", self.peer, request_id)
+                data = f"smi-pod: {self.app.pod} {request_id}\n".encode("latin-1") + rest
+        self._first = False
         self.transport.write(data)
 
     def eof_received(self) -> bool:
@@ -942,9 +966,9 @@ def dns_query(number: int, name: str) -> bytes:
 
 def dns_address(answer: bytes, start: int) -> str | None:
     """The first A record of an answer whose records begin at `start`; None when it has none or is cut short."""
-    if not answer[2] & 0x80 or answer[3] & 0x0F:
-        return None
     try:
+        if not answer[2] & 0x80 or answer[3] & 0x0F:
+            return None
         for _ in range(struct.unpack_from(">H", answer, 6)[0]):
             while answer[start] and answer[start] < 0xC0:
                 start += answer[start] + 1
@@ -1143,6 +1167,10 @@ class Codec:
         """The time is up before the answer was complete."""
         self.error = "timeout"
 
+    def idle(self, data: bytes) -> bool:
+        """Bytes came between two requests; returns whether the connection can still be used."""
+        return False
+
 
 def pod_of(body: bytes, request_id: str) -> str | None:
     """The pod that wrote this body, if the workload itself wrote it for this very request."""
@@ -1228,8 +1256,9 @@ class Http1Codec(Codec):
         special = special_fields(self.fields)
         connection = _words(special.get("connection", ""))
         self.reusable = "close" not in connection and (match[1] == "1.1" or "keep-alive" in connection)
-        if self.plan.method == "HEAD" or status in (204, 304):
+        if self.plan.method == "HEAD" or status in (101, 204, 304):
             self._content = Body(0, 0)
+            self.reusable = self.reusable and status != 101
             if special.get("x-smi-id") == self.id:
                 self.pod = special.get("x-smi-pod")
         elif "transfer-encoding" in special:
@@ -1247,7 +1276,7 @@ class Http1Codec(Codec):
 
     def _take_body(self) -> None:
         if self._content is not None and self._content.kept:
-            self.body = self._content.kept
+            self.body = bytes(self._content.kept)
             self.pod = pod_of(self.body, self.id)
 
     def end(self) -> None:
@@ -1369,7 +1398,7 @@ class RawCodec(Codec):
                 content = Body(None if "transfer-encoding" in special else len(rest), KEPT_BODY)
                 content.feed(rest)
                 # The id is in the planned bytes, if anywhere; the first line is the first answer's body.
-                self.pod = pod_of(content.kept.partition(b"\n")[0], self.id)
+                self.pod = pod_of(bytes(content.kept.partition(b"\n")[0]), self.id)
             except Malformed:
                 pass
 
@@ -1450,6 +1479,11 @@ class H2Codec(Codec):
             # Says an HTTP/1.1 peer, too, which answers an HTTP/2 preface in its own way.
             self.error = self.error or ("tls" if _is_tls_alert(self._began) else "malformed")
         self.out += self._take_out()
+
+    def idle(self, data: bytes) -> bool:
+        """Settings, pings and window updates may come at any time."""
+        self.feed(data)
+        return self.reusable and self.error is None
 
     def _handle(self, event: Any) -> None:
         from h2 import events
@@ -1662,7 +1696,10 @@ class Slot:
             return
         self._connecting = False
         if not self.active:
-            self._close()  # the peer ended an idle connection, or spoke out of turn; the next request opens another
+            if data and codec.idle(data):
+                self._flush_out(codec)
+            else:
+                self._close()  # the peer ended an idle connection, or spoke out of turn; the next request opens another
         elif data:
             codec.feed(data)
             self._check(codec)
@@ -1674,11 +1711,14 @@ class Slot:
             self._check(codec)
 
     def _check(self, codec: Codec) -> None:
+        self._flush_out(codec)
+        if codec.done or codec.error:
+            self._finish(codec.error)
+
+    def _flush_out(self, codec: Codec) -> None:
         if codec.out:
             out, codec.out = codec.out, b""
             self._send(out)
-        if codec.done or codec.error:
-            self._finish(codec.error)
 
     def _lost(self, shape: str) -> None:
         if not self.active:

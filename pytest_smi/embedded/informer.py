@@ -24,14 +24,14 @@ class Informer:
 
     `on_event(type, object)` is called in the event loop with ADDED, MODIFIED or DELETED, after `objects` has changed;
     what it raises is logged. `synced` is set after the first complete list. A collection that is not served yet (404)
-    is asked for again until it is.
+    is asked for again until it is. Objects are shared: do not change them.
     """
 
     def __init__(self, client: Client, path: str, on_event: OnEvent | None = None, **query: object) -> None:
         self._client = client
         self._path = path
         self._query = query
-        self._on_event = on_event
+        self._listeners = [on_event] if on_event else []
         self._version: str | None = None
         self.objects: dict[Key, dict[str, Any]] = {}
         self.synced = asyncio.Event()
@@ -43,6 +43,17 @@ class Informer:
     def in_namespace(self, namespace: str) -> list[dict[str, Any]]:
         """All objects of a namespace."""
         return [obj for (where, _), obj in self.objects.items() if where == namespace]
+
+    def listen(self, on_event: OnEvent) -> None:
+        """Adds another receiver of events; it is told of everything already known."""
+        self._listeners.append(on_event)
+        for obj in list(self.objects.values()):
+            _call(on_event, "ADDED", obj)
+
+    def absorb(self, obj: dict[str, Any]) -> None:
+        """Takes in the answer to a write of ours, ahead of the watch, so that we read what we wrote."""
+        if self._version is not None and _newer(obj, self._version):
+            self._keep(_key(obj), obj)
 
     async def run(self) -> None:
         """Lists and watches until cancelled."""
@@ -65,11 +76,13 @@ class Informer:
         kind = {"apiVersion": answer.get("apiVersion", ""), "kind": answer.get("kind", "").removesuffix("List")}
         # Items of a list come without apiVersion and kind from a real API server; events come with them.
         found = {_key(item): {**kind, **item} for item in answer.get("items") or []}
-        for key in [key for key in self.objects if key not in found]:
-            self._forget(key, self.objects[key])
+        version = answer["metadata"]["resourceVersion"]
+        for key, known in list(self.objects.items()):
+            if key not in found and not _newer(known, version):
+                self._forget(key, known)
         for key, item in found.items():
             self._keep(key, item)
-        self._version = answer["metadata"]["resourceVersion"]
+        self._version = version
         self.synced.set()
 
     async def _watch(self) -> None:
@@ -87,12 +100,12 @@ class Informer:
 
     def _keep(self, key: Key, obj: dict[str, Any]) -> None:
         known = self.objects.get(key)
-        if known is not None and known["metadata"].get("resourceVersion") == obj["metadata"].get("resourceVersion"):
-            return
-        self.objects[key] = obj
         if known is not None and known["metadata"].get("uid") != obj["metadata"].get("uid"):
-            self._tell("DELETED", known)  # deleted and made again while we did not look
+            self._forget(key, known)  # deleted and made again while we did not look
             known = None
+        if known is not None and not _newer(obj, known["metadata"].get("resourceVersion", "")):
+            return  # the watch is behind what `absorb` took in
+        self.objects[key] = obj
         self._tell("ADDED" if known is None else "MODIFIED", obj)
 
     def _forget(self, key: Key, obj: dict[str, Any]) -> None:
@@ -100,14 +113,23 @@ class Informer:
         self._tell("DELETED", obj)
 
     def _tell(self, kind: str, obj: dict[str, Any]) -> None:
-        if self._on_event is None:
-            return
-        try:
-            self._on_event(kind, obj)
-        except Exception:
-            _log.exception("handling %s of %s %s", kind, self._path, _key(obj))
+        for listener in self._listeners:
+            _call(listener, kind, obj)
+
+
+def _call(listener: OnEvent, kind: str, obj: dict[str, Any]) -> None:
+    try:
+        listener(kind, obj)
+    except Exception:
+        _log.exception("handling %s of %s", kind, _key(obj))
 
 
 def _key(obj: dict[str, Any]) -> Key:
     metadata = obj["metadata"]
     return metadata.get("namespace", ""), metadata["name"]
+
+
+def _newer(obj: dict[str, Any], version: str) -> bool:
+    """Whether `obj` is newer than a resourceVersion. They are numbers that grow, within one resource type at least."""
+    mine = obj["metadata"].get("resourceVersion", "")
+    return int(mine) > int(version) if mine.isdigit() and version.isdigit() else mine != version

@@ -22,6 +22,13 @@ _PATCH_TYPES = {
 _IDLE_KEPT = 16  # connections; more than the controllers ever have in flight at rest
 
 
+def path_to(api_version: str, plural: str, namespace: str = "", name: str = "", subresource: str = "") -> str:
+    """The path of a collection, an object or a subresource, e.g. `/apis/apps/v1/namespaces/tea/deployments/pot`."""
+    root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+    scope = ["namespaces", namespace] if namespace else []
+    return "/".join([root, *scope, plural, *([name] if name else []), *([subresource] if subresource else [])])
+
+
 class ApiFailure(Exception):
     """The API server refused: HTTP status `code`, and `reason`, `message`, `status` from the Status object."""
 

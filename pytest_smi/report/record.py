@@ -12,7 +12,7 @@ The rules (DESIGN: verdicts and exit), strongest first:
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_smi.errors import HarnessError, NonConformance
@@ -28,6 +28,7 @@ Kind = Literal["passed", "nonconformance", "harness", "other", "unsupported", "s
 #: Levels whose violation counts against the mesh; `implied` and `api` follow from the text as firmly as `must`.
 BINDING = frozenset({"must", "implied", "api"})
 
+_IDENTITY = ("requirement", "level", "area", "group", "api", "versions", "statement")
 _BROKEN: frozenset[Kind] = frozenset({"harness", "other", "crash"})
 _SKIPS: dict[Kind, Verdict] = {"unsupported": Verdict.UNSUPPORTED, "skipped": Verdict.DISABLED}
 _UNSUPPORTED = "unsupported: "
@@ -75,14 +76,19 @@ class Result:
     def as_dict(self) -> dict[str, Any]:
         """The entry as JSON types, in the documented order."""
         own = {name: plain(getattr(self, name)) for name in self.__dataclass_fields__ if name != "instance"}
-        return {"key": self.instance.key, **plain(asdict(self.instance)), **own}
+        return {"key": self.instance.key, **instance_dict(self.instance), **own}
 
     @classmethod
     def from_dict(cls, entry: dict[str, Any]) -> Result:
         """The inverse of `as_dict`."""
-        instance = Instance(**{name: entry[name] for name in Instance.__dataclass_fields__})
+        instance = Instance(**{name: entry[name] for name in _IDENTITY})
         own = {name: entry[name] for name in cls.__dataclass_fields__ if name != "instance"}
         return cls(instance=instance, **{**own, "verdict": Verdict(entry["verdict"])})
+
+
+def instance_dict(instance: Instance) -> dict[str, Any]:
+    """What identifies an instance in reports, as JSON types (not how it is made into a test)."""
+    return {name: plain(getattr(instance, name)) for name in _IDENTITY}
 
 
 def unsupported(feature: str, why: str) -> str:

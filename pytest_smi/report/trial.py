@@ -15,7 +15,7 @@ from pytest_smi.errors import NonConformance
 from pytest_smi.evidence import Case, Instance, Verdict
 from pytest_smi.report.junit import properties
 from pytest_smi.report.plain import plain, text
-from pytest_smi.report.record import Known, Phase, Result, phase_of, result_of, verdict_of
+from pytest_smi.report.record import Known, Phase, Result, instance_dict, phase_of, result_of, verdict_of
 
 if TYPE_CHECKING:
     import pytest
@@ -59,7 +59,7 @@ class Trial:
         self.phases.append(phase)
         if phase.when == "call" and phase.kind in ("passed", "nonconformance"):
             self._adjust_call(report, phase)
-        report.smi = {"instance": plain(asdict(self.instance)), "phase": plain(asdict(phase))}  # type: ignore[attr-defined]
+        report.smi = {"instance": instance_dict(self.instance), "phase": plain(asdict(phase))}  # type: ignore[attr-defined]
         if report.when == "teardown":
             return self._conclude(report, user_properties)
         if report.when == "call" and report.failed:

@@ -32,7 +32,7 @@ _ROUTE = f"{PREFIX}route-spec"
 _WEIGHTS = f"{PREFIX}quantity-weights"
 _MATCHES = f"{PREFIX}split-matches"
 
-_EVERY_PORT = {"matches": {"ports": []}}
+_EVERY_PORT: Manifest = {"matches": {"ports": []}}
 
 
 class Unconvertible(ValueError):

@@ -102,6 +102,18 @@ def companions(area: str, version: str, served: Served, release: str | None = No
     return _companions(area, version, known, RELEASES.get(release or ""))
 
 
+def newest_served(served: Served) -> ApiVersions:
+    """The newest API versions that a mesh serves and that go together, for tests that judge no version in particular.
+
+    Access decides, then specs, then split, then metrics. Areas that the mesh does not serve are None.
+    """
+    for area in AREAS:
+        for version in newest_first(served.get(area, ())):
+            if (together := companions(area, version, served)) is not None:
+                return together
+    return ApiVersions()
+
+
 @lru_cache(maxsize=1024)
 def _companions(
     area: str, version: str, known: tuple[tuple[str, tuple[str, ...]], ...], wanted: ApiVersions | None

@@ -1,8 +1,8 @@
 """Structural schemas of the SMI kinds, one per API version, written from the documents' text.
 
-Where a document and the SDK's published CRDs differ the document decides; each such place says so. One thing stays out on
-purpose, although the documents call an object without it invalid: at least one rule and one source. No published schema
-checks that, and a mesh has to treat such an object as granting nothing (TA-061, TA-062).
+Where a document and the SDK's published CRDs differ the document decides; each such place says so. One thing stays out
+on purpose, although the documents call an object without it invalid: at least one rule and one source. No published
+schema checks that, and a mesh has to treat such an object as granting nothing (TA-061, TA-062).
 """
 
 from __future__ import annotations

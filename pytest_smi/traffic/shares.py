@@ -159,7 +159,7 @@ class SharesTest:
         return {name: _interval(counts.get(name, 0), total, confidence) for name in {**self.shares, **counts}}
 
     def expected_requests(self) -> int:
-        """About how many requests a mesh that is exactly right needs to pass (the mean; within a third of it)."""
+        """About how many requests a mesh that is exactly right needs to pass (its mean, or up to half more)."""
         every = (side for sides in self._sides.values() for side in sides)
         return ceil(max(side.requests_until(self._to_pass) for side in every))
 

@@ -1,0 +1,150 @@
+"""Server-side apply: merge a manager's intent into the live object, refuse conflicts, take back what it gave up.
+
+After structured-merge-diff: the applied fields become the manager's set; a field of another manager that would change
+is a conflict unless forced; a field of the manager's last intent that is gone from this one is removed, provided that
+nobody else owns it.
+"""
+
+import json
+from typing import Any
+
+from pytest_smi.embedded.kubeapi import fieldsets, managed, status
+from pytest_smi.embedded.kubeapi.calls import Call
+from pytest_smi.embedded.kubeapi.fieldsets import FieldSet, Path, field_schema, is_atomic, item_element
+from pytest_smi.embedded.kubeapi.managed import Entry
+from pytest_smi.embedded.kubeapi.objects import now
+from pytest_smi.embedded.kubeapi.schema import Schema, clone
+from pytest_smi.embedded.kubeapi.status import ApiError, Cause
+
+Object = dict[str, Any]
+
+
+def merge(live: Any, intent: Any, schema: Schema) -> Any:
+    """`live` with everything that `intent` says; lists and maps are joined as far as the schema allows."""
+    if intent is None or type(live) is not type(intent) or is_atomic(intent, schema):
+        return clone(intent)
+    if isinstance(intent, dict):
+        result = dict(live)
+        for name, item in intent.items():
+            result[name] = merge(live.get(name), item, field_schema(schema, name))
+        return result
+    return _merge_list(live, intent, schema)
+
+
+def _merge_list(live: list[Any], intent: list[Any], schema: Schema) -> list[Any]:
+    """Items of both, known ones in their live order; new items follow in the order of the intent."""
+    items = schema.get("items") or {}
+    wanted = {item_element(item, schema): item for item in intent}
+    result = []
+    for item in live:
+        element = item_element(item, schema)
+        result.append(merge(item, wanted.pop(element), items) if element in wanted else item)
+    return result + [clone(item) for item in wanted.values()]
+
+
+def remove(value: Any, schema: Schema, path: Path) -> Any:
+    """`value` without the field at `path`; maps and lists that become empty by it go as well (None)."""
+    element, rest = path[0], path[1:]
+    if isinstance(value, dict) and element.startswith("f:"):
+        name = element[2:]
+        if name not in value:
+            return value
+        result = {key: item for key, item in value.items() if key != name}
+        if rest:
+            left = remove(value[name], field_schema(schema, name), rest)
+            if left is not None:
+                result[name] = left
+        return result or None
+    if isinstance(value, list) and schema.get("x-kubernetes-list-type") in ("map", "set"):
+        items = []
+        for item in value:
+            if item_element(item, schema) != element:
+                items.append(item)
+            elif rest:
+                left = remove(item, schema.get("items") or {}, rest)
+                items.append({} if left is None else left)
+        return items or None
+    return value
+
+
+def _given_up(entries: list[Entry], mine: Entry | None, applied: FieldSet) -> list[Path]:
+    """Paths of the last intent that nobody wants any more, deepest first."""
+    if mine is None:
+        return []
+    others: FieldSet = set().union(*(entry.fields for entry in entries if entry is not mine))
+    wanted = others | applied
+    held = {path[:depth] for path in wanted for depth in range(1, len(path) + 1)}
+    return sorted((path for path in mine.fields if path not in held), key=len, reverse=True)
+
+
+def apply(live: Object | None, intent: Object, call: Call, *, force: bool) -> Object:
+    """The object after the apply, managed fields included. Raises ApiError (400, 409).
+
+    `live` is None when the object does not exist; the result is then what to create.
+    """
+    resource, subresource = call.resource, call.target.subresource
+    if intent["metadata"].get("managedFields"):
+        raise status.bad_request("metadata.managedFields must be nil")
+    schema = managed.typed(resource)
+    applied: FieldSet = set()
+    fieldsets.collect(managed.tracked(intent, resource, subresource), schema, (), applied, markers=False)
+    entries = managed.read(live)
+    version = resource.api_version
+    mine = next((entry for entry in entries if entry.same_owner(call.manager, "Apply", version, subresource)), None)
+    base: Object = live if live is not None else {"metadata": {}}
+    merged = merge(base, {**intent, "metadata": _meta(intent)}, schema)
+    for path in _given_up(entries, mine, applied):
+        merged = remove(merged, schema, path) or merged
+    merged.setdefault("metadata", {})
+    _settle_conflicts(base, merged, [entry for entry in entries if entry is not mine], call, force=force)
+    if mine is None:
+        mine = Entry(call.manager, "Apply", version, subresource, now(), set())
+        entries.append(mine)
+    if mine.fields != applied or mine.api_version != version:
+        mine.fields, mine.api_version, mine.time = applied, version, now()
+    managed.write(merged, entries)
+    return merged
+
+
+def _meta(intent: Object) -> Object:
+    """The metadata of an intent without what the server owns, its name apart."""
+    ignored = ("managedFields", "creationTimestamp", "generation", "resourceVersion", "uid", "selfLink")
+    return {name: value for name, value in intent["metadata"].items() if name not in ignored}
+
+
+def _settle_conflicts(live: Object, merged: Object, others: list[Entry], call: Call, *, force: bool) -> None:
+    """Take changed fields from their owners if forced, else refuse; gone fields are nobody's."""
+    changed: FieldSet = set()
+    removed: FieldSet = set()
+    subresource = call.target.subresource
+    before = managed.tracked(live, call.resource, subresource)
+    after = managed.tracked(merged, call.resource, subresource)
+    fieldsets.compare(before, after, managed.typed(call.resource), (), changed, removed)
+    conflicts = [(entry, path) for entry in others for path in sorted(changed & entry.fields)]
+    if conflicts and not force:
+        raise _conflict(conflicts)
+    for entry in others:
+        entry.fields -= changed | removed
+
+
+def _owner(entry: Entry) -> str:
+    text = json.dumps(entry.manager)
+    if entry.subresource:
+        text += f" with subresource {json.dumps(entry.subresource)}"
+    if entry.operation == "Update":
+        text += f" using {entry.api_version}" + (f" at {entry.time}" if entry.time else "")
+    return text
+
+
+def _conflict(conflicts: list[tuple[Entry, Path]]) -> ApiError:
+    causes = [
+        Cause("FieldManagerConflict", f"conflict with {_owner(entry)}", fieldsets.shown(path))
+        for entry, path in conflicts
+    ]
+    if len(conflicts) == 1:
+        return status.apply_conflict(f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}", causes)
+    lines = []
+    for owner in sorted({_owner(entry) for entry, _ in conflicts}):
+        lines.append(f"conflicts with {owner}:")
+        lines += [f"- {fieldsets.shown(path)}" for entry, path in conflicts if _owner(entry) == owner]
+    return status.apply_conflict(f"Apply failed with {len(conflicts)} conflicts: " + "\n".join(lines), causes)

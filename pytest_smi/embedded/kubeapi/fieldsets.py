@@ -1,0 +1,151 @@
+"""Sets of fields, as managedFields record them: which paths an object has, and in which paths two objects differ.
+
+A path is a tuple of FieldsV1 elements: `f:name` a field, `k:{"name":"web"}` an item of a keyed list, `v:"x"` an item of
+a set. How deep paths go is up to the schema: an atomic list or map is one field as a whole.
+"""
+
+import json
+from typing import Any
+
+from pytest_smi.embedded.kubeapi.schema import PRESERVE, Schema
+
+Path = tuple[str, ...]
+FieldSet = set[Path]
+
+_EMPTY: Schema = {}
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
+def is_atomic(value: Any, schema: Schema) -> bool:
+    """Whether the value is one field as a whole."""
+    if isinstance(value, dict):
+        return schema.get("x-kubernetes-map-type") == "atomic"
+    if isinstance(value, list):
+        return schema.get("x-kubernetes-list-type", "atomic") == "atomic"
+    return True
+
+
+def field_schema(schema: Schema, name: str) -> Schema:
+    """The schema of a field; empty (everything granular, lists atomic) where none is known."""
+    found = (schema.get("properties") or _EMPTY).get(name)
+    if found is None:
+        extra = schema.get("additionalProperties")
+        found = extra if isinstance(extra, dict) else _EMPTY
+    return _EMPTY if found.get(PRESERVE) and not found.get("properties") else found
+
+
+def item_element(item: Any, schema: Schema) -> str:
+    """The path element of an item of a keyed list or a set."""
+    if schema.get("x-kubernetes-list-type") == "set":
+        return f"v:{_compact(item)}"
+    properties = (schema.get("items") or _EMPTY).get("properties") or _EMPTY
+    identity = {}
+    for key in schema.get("x-kubernetes-list-map-keys") or ():
+        value = item.get(key, (properties.get(key) or _EMPTY).get("default")) if isinstance(item, dict) else None
+        if value is not None:
+            identity[key] = value
+    return f"k:{_compact(identity)}"
+
+
+def collect(value: Any, schema: Schema, path: Path, found: FieldSet, *, markers: bool) -> None:
+    """Add every field of `value` below `path`. `markers` adds the maps and lists that hold them, as an update does."""
+    if is_atomic(value, schema) or not value:
+        if path:
+            found.add(path)
+        return
+    if markers and path:
+        found.add(path)
+    if isinstance(value, dict):
+        for name, item in value.items():
+            collect(item, field_schema(schema, name), (*path, f"f:{name}"), found, markers=markers)
+        return
+    items = schema.get("items") or _EMPTY
+    for item in value:
+        below = (*path, item_element(item, schema))
+        found.add(below)
+        if isinstance(item, dict):
+            collect(item, items, below, found, markers=markers)
+
+
+def compare(old: Any, new: Any, schema: Schema, path: Path, changed: FieldSet, removed: FieldSet) -> None:
+    """Add the paths that are new or different to `changed`, and those that are gone to `removed`."""
+    if old is new:
+        return
+    same_shape = type(old) is type(new) and isinstance(new, (dict, list))
+    if not same_shape or is_atomic(new, schema):
+        if old != new or type(old) is not type(new):
+            changed.add(path)
+        return
+    before, after = _children(old, schema, path), _children(new, schema, path)
+    for below, (item, inner) in after.items():
+        if below not in before:
+            collect(item, inner, below, changed, markers=True)
+            changed.add(below)
+        else:
+            compare(before[below][0], item, inner, below, changed, removed)
+    for below, (item, inner) in before.items():
+        if below not in after:
+            collect(item, inner, below, removed, markers=True)
+            removed.add(below)
+
+
+def _children(value: Any, schema: Schema, path: Path) -> dict[Path, tuple[Any, Schema]]:
+    if isinstance(value, dict):
+        return {(*path, f"f:{name}"): (item, field_schema(schema, name)) for name, item in value.items()}
+    items = schema.get("items") or _EMPTY
+    return {(*path, item_element(item, schema)): (item, items) for item in value}
+
+
+def to_fields_v1(found: FieldSet) -> dict[str, Any]:
+    """The nested form in which managedFields keep a set."""
+    tree: dict[str, Any] = {}
+    for path in sorted(found):
+        node = tree
+        for element in path:
+            node = node.setdefault(element, {})
+        node["."] = {}
+    _drop_lone_markers(tree)
+    return tree
+
+
+def _drop_lone_markers(node: dict[str, Any]) -> None:
+    for item in node.values():
+        if len(item) == 1 and "." in item:
+            del item["."]
+        elif item:
+            _drop_lone_markers(item)
+
+
+def from_fields_v1(tree: dict[str, Any]) -> FieldSet:
+    """The set that a nested form stands for."""
+    found: FieldSet = set()
+
+    def walk(node: dict[str, Any], path: Path) -> None:
+        for element, item in node.items():
+            if element == ".":
+                found.add(path)
+            elif not item:
+                found.add((*path, element))
+            else:
+                walk(item, (*path, element))
+
+    walk(tree, ())
+    return found
+
+
+def shown(path: Path) -> str:
+    """A path as conflicts print it: `.spec.containers[name="web"].image`."""
+    text = ""
+    for element in path:
+        kind, value = element[:2], element[2:]
+        if kind == "f:":
+            text += f".{value}"
+        elif kind == "k:":
+            keys = json.loads(value)
+            text += f"[{','.join(f'{name}={_compact(item)}' for name, item in sorted(keys.items()))}]"
+        else:
+            text += f"[={value}]" if kind == "v:" else f"[{value}]"
+    return text

@@ -1,0 +1,83 @@
+"""Mesh profiles: every key is checked, and a mistake is one line with what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from pytest_smi.errors import MeshError
+from pytest_smi.mesh.profile import load_profile, shipped_profiles
+
+MINIMAL = 'name = "mine"\n[versions]\naccess = ["v1alpha3"]\n'
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(MeshError) as caught:
+        load_profile(write(folder, text))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", shipped_profiles())
+def test_every_shipped_profile_loads_under_its_own_name(name: str) -> None:
+    assert load_profile(name).name == name
+
+
+def test_the_reference_mesh_serves_every_version() -> None:
+    served = load_profile("reference").versions.served()
+    assert [len(served[area]) for area in ("access", "specs", "split")] == [4, 4, 4]
+
+
+def test_a_minimal_profile_takes_defaults(tmp_path: Path) -> None:
+    profile = load_profile(write(tmp_path, MINIMAL))
+    assert (profile.cluster, profile.install, profile.settle.agree) == ("kubeconfig", "present", 3)
+
+
+def test_an_unknown_mesh_names_the_nearest() -> None:
+    with pytest.raises(MeshError, match="unknown mesh referense .did you mean reference"):
+        load_profile("referense")
+
+
+def test_a_misspelt_key_names_the_nearest(tmp_path: Path) -> None:
+    assert "unknown key titel (did you mean title?)" in refusal(tmp_path, 'titel = "x"\n' + MINIMAL)
+
+
+def test_a_misspelt_key_in_a_section_names_the_section(tmp_path: Path) -> None:
+    text = refusal(tmp_path, MINIMAL + "[settle]\nsecond = 3\n")
+    assert "[settle] unknown key second (did you mean seconds?)" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("[settle]\nseconds = 0", "a number above 0"),
+        ("[settle]\nagree = true", "a number above 0"),
+        ('[settle]\nseconds = "3"', "a number above 0"),
+        ('[features]\nabsent = "udp"', "a list of strings"),
+        ("[onboarding]\npod_labels = { a = 1 }", "a table of strings"),
+        ("[addressing]\nhost = 1", "a string"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(tmp_path: Path, line: str, wanted: str) -> None:
+    assert f"is not {wanted}" in refusal(tmp_path, MINIMAL + line + "\n")
+
+
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    assert "versions is missing" in refusal(tmp_path, 'name = "mine"\n')
+
+
+def test_a_profile_without_any_version_is_refused(tmp_path: Path) -> None:
+    assert "names no API version" in refusal(tmp_path, 'name = "mine"\n[versions]\n')
+
+
+def test_what_is_no_toml_is_refused(tmp_path: Path) -> None:
+    assert "is not TOML" in refusal(tmp_path, "name: mine")
+
+
+def test_a_file_that_is_not_there_is_refused() -> None:
+    with pytest.raises(MeshError, match="cannot be read"):
+        load_profile("./no-such.toml")
