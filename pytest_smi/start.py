@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_smi.errors import MeshError
@@ -28,7 +29,9 @@ def checked(settings: Settings, config: pytest.Config) -> Profile:
     except (MeshError, UnknownRelease, UnknownRequirement) as fault:
         raise BadSetting(str(fault)) from None
     _contradictions(settings, profile, config)
-    return profile
+    if settings.timeout is None:
+        return profile
+    return replace(profile, settle=replace(profile.settle, seconds=settings.timeout))
 
 
 def _contradictions(settings: Settings, profile: Profile, config: pytest.Config) -> None:

@@ -28,7 +28,9 @@ def assert_accepted(smi: Smi, *resources: Resource) -> None:
     """The API server takes these objects as they are (`smi.apply` treats a refusal as a fault of the harness)."""
     __tracebackhide__ = True
     refusal = smi.refused(*resources)
-    assert_that(smi, refusal is None, "the API server accepts the object", _told(refusal), "the CRD's schema is stricter")
+    assert_that(
+        smi, refusal is None, "the API server accepts the object", _told(refusal), "the CRD's schema is stricter"
+    )
 
 
 def assert_rejected(smi: Smi, *resources: Resource) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.1
+_SILENCE = 20  # an answer that takes this many times longer than the slowest so far will not come any more ...
+_SHORTEST_SILENCE = 0.1  # ... but a busy machine may always need this many seconds
 
 
 @dataclass
@@ -42,37 +44,54 @@ class Settled:
         }
 
 
-def settle(call: Call, *, served: bool) -> Settled:
+def settle(call: Call, *, served: bool, agree: int | None = None) -> Settled:
     """Poll a call until its outcome is as wanted for `agree` observations in a row, or the budget is used up.
 
     `served` True: the target's own application answers and has the request in its log. False: no answer of the
     application comes back and its log lacks the request. Both witnesses must agree for every counted observation.
+    `agree` defaults to what the profile declares.
     """
     smi = call.smi
+    agree = agree or smi.settle.agree
     state = Settled(False, None)
     deadline = time.monotonic() + smi.settle.seconds
     streak: list[Observation] = []
     since, pause = 0.0, _FIRST_PAUSE
+    first = 1
+    if not served and call.request.protocol == "udp":
+        call, first = impatient(call), agree
     while True:
         asked_at = time.monotonic()
-        for seen in call.send(smi.settle.agree - len(streak) if streak else 1):
+        for seen in call.send(agree - len(streak) if streak else first):
             _note(state, call, seen)
             if call.served(seen) is not served:
                 streak.clear()
             else:
                 since = since if streak else asked_at
                 streak.append(seen)
-        if len(streak) >= smi.settle.agree and _log_agrees(state, call, streak, served=served):
+        if len(streak) >= agree and _log_agrees(state, call, streak, served=served):
             state.agreed = True
-            state.seconds = _since_change(call, since)
+            state.seconds = since_change(call, since)
             return state
-        if len(streak) >= smi.settle.agree:
+        if len(streak) >= agree:
             streak.clear()
         if time.monotonic() > deadline:
             return state
         if not streak:
             time.sleep(pause)  # the interval of a poll with a deadline
             pause = min(_LONGEST_PAUSE, pause * 2)
+
+
+def impatient(call: Call) -> Call:
+    """A datagram that is expected to be refused: as soon as silence can be told from an answer, wait no longer.
+
+    Nobody refuses a datagram in words. When this test has seen datagrams answered (its positive control), what takes
+    many times longer than they did is silence; before, the limit of the profile holds. Other protocols are unchanged.
+    """
+    slowest = call.smi.slowest_datagram if call.request.protocol == "udp" else None
+    if slowest is None:
+        return call
+    return call.within(min(call.smi.settle.attempt_seconds, max(_SHORTEST_SILENCE, _SILENCE * slowest)))
 
 
 def _log_agrees(state: Settled, call: Call, streak: list[Observation], *, served: bool) -> bool:
@@ -89,6 +108,8 @@ def _log_agrees(state: Settled, call: Call, streak: list[Observation], *, served
 
 def _note(state: Settled, call: Call, seen: Observation) -> None:
     state.sent += 1
+    if call.request.protocol == "udp" and call.served(seen):
+        call.smi.slowest_datagram = max(seen.seconds, call.smi.slowest_datagram or 0.0)
     shape = seen.shape if call.served(seen) or seen.pod is None else f"answered by {seen.pod}"
     state.shapes[shape] += 1
     sample = {"id": seen.id, "shape": shape, "pod": seen.pod, "seconds": round(seen.seconds, 4)}
@@ -98,7 +119,8 @@ def _note(state: Settled, call: Call, seen: Observation) -> None:
         state.samples[-1] = sample
 
 
-def _since_change(call: Call, since: float) -> float | None:
+def since_change(call: Call, since: float) -> float | None:
+    """Seconds from the test's last change to this moment, which are recorded too; None when it changed nothing."""
     changed = call.smi.changed_at
     if changed is None:
         return None

@@ -162,6 +162,7 @@ class Allure:
         try:
             test = self._listener.allure_logger.get_test(None)
             status = STATUSES[result.verdict]
+            _escape(test)
             if test.status != status or (result.message and test.statusDetails is None):
                 from allure_commons.model2 import StatusDetails
 
@@ -169,6 +170,16 @@ class Allure:
                 test.status, test.statusDetails = status, StatusDetails(message=result.message, trace=trace)
         except AttributeError:
             return
+
+
+def _escape(executable: Any) -> None:
+    """Messages may quote bytes that a mesh sent; Allure's writer stops at what is not UTF-8."""
+    details = executable.statusDetails
+    if details is not None:
+        details.message = details.message and text(details.message)
+        details.trace = details.trace and text(details.trace)
+    for step in executable.steps:
+        _escape(step)
 
 
 def _property_name(name: str) -> str:

@@ -59,6 +59,7 @@ class Trial:
         self.phases.append(phase)
         if phase.when == "call" and phase.kind in ("passed", "nonconformance"):
             self._adjust_call(report, phase)
+        _make_encodable(report)
         report.smi = {"instance": instance_dict(self.instance), "phase": plain(asdict(phase))}  # type: ignore[attr-defined]
         if report.when == "teardown":
             return self._conclude(report, user_properties)
@@ -120,3 +121,11 @@ class Trial:
 
 def _passed_strict_xfail(report: pytest.TestReport) -> bool:
     return report.failed and isinstance(report.longrepr, str) and report.longrepr.startswith(_STRICT_XPASS)
+
+
+def _make_encodable(report: pytest.TestReport) -> None:
+    """A lone surrogate (from bytes that a mesh sent) in a traceback would stop an xdist worker: escape it."""
+    try:
+        report.longreprtext.encode("utf-8")
+    except UnicodeEncodeError:
+        report.longrepr = text(report.longreprtext)

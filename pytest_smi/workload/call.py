@@ -26,6 +26,9 @@ class Target:
     title: str
     workloads: tuple[Workload, ...]
 
+    def __str__(self) -> str:
+        return self.title if self.host.startswith(f"{self.title}.") else f"{self.title} ({self.host})"
+
     @property
     def service_name(self) -> str:
         """The Service's name, as a TrafficSplit refers to it."""
@@ -48,11 +51,13 @@ class Call:
     pod: Pod
     target: Target
     request: Request
+    timeout: float | None = None
 
     def __str__(self) -> str:
         asked = self.request
         what = f"{asked.method} {asked.path}" if asked.protocol in ("http1", "h2c", "grpc") else asked.protocol
-        return f"{self.client.name} -> {self.target.title}:{asked.port} {what}"
+        what += f" over {asked.protocol}" if asked.protocol in ("h2c", "grpc") else ""
+        return f"{self.client.name} -> {self.target}:{asked.port} {what}"
 
     @property
     def smi(self) -> Smi:
@@ -66,12 +71,18 @@ class Call:
         """The same call from another replica of the client."""
         return replace(self, pod=pod)
 
+    def within(self, seconds: float) -> Call:
+        """The same call, given up after `seconds` in place of the profile's limit for one attempt."""
+        return replace(self, timeout=seconds)
+
     def send(self, count: int = 1, *, kept: bool = False) -> list[Observation]:
-        """Send the request `count` times, one after the other, and return what each saw.
+        """Send the request `count` times, one after the other (datagrams: all at once), and return what each saw.
 
         `kept` sends them all on one connection. Raises WorkloadError when the agent does not answer.
         """
-        plan = self._plan(ids=new_ids(count), connection="kept" if kept else "new")
+        # A refused datagram is answered by silence, which takes the whole time limit: better once than `count` times.
+        concurrency = count if self.request.protocol == "udp" else 1
+        plan = self._plan(ids=new_ids(count), connection="kept" if kept else "new", concurrency=concurrency)
         return list(self.pod.agent.run(plan).observations)
 
     def answer(self) -> dict[str, Any]:
@@ -84,17 +95,16 @@ class Call:
             raise WorkloadError(f"{self} was not answered by the application: {seen.shape}", "assert_allowed first")
         return dict(json.loads(seen.body))
 
-    def sample(self, count: int, *, concurrency: int = 8, kept: bool = False) -> Histogram:
-        """Send the request `count` times, up to `concurrency` at once, and return counts."""
-        plan = self._plan(
-            count=count, concurrency=concurrency, connection="kept" if kept else "new", detail="histogram"
-        )
+    def sample(self, count: int, *, concurrency: int = 8, kept: bool = False, rate: float | None = None) -> Histogram:
+        """Send the request `count` times, up to `concurrency` at once and `rate` per second, and return counts."""
+        connection = "kept" if kept else "new"
+        plan = self._plan(count=count, concurrency=concurrency, connection=connection, rate=rate, detail="histogram")
         histogram = self.pod.agent.run(plan).histogram
         assert histogram is not None
         return histogram
 
     def _plan(self, **shape: Any) -> Plan:
-        return Plan(self.request, timeout=self.smi.settle.attempt_seconds, **shape)
+        return Plan(self.request, timeout=self.timeout or self.smi.settle.attempt_seconds, **shape)
 
     def arrived(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Which of these requests the target's application has in its log, by id: the second witness of a verdict."""

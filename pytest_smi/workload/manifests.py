@@ -83,8 +83,10 @@ def _pod(one: Deployed) -> Manifest:
         "readinessProbe": probe,
         "volumeMounts": [{"name": "app", "mountPath": "/app"}],
     }
+    # Left out for the default: a pod that names no ServiceAccount has the identity `default` (TA-015).
+    account = {} if one.account == "default" else {"serviceAccountName": one.account}
     return {
-        "serviceAccountName": one.account,
+        **account,
         "terminationGracePeriodSeconds": 1,
         "containers": [container],
         "volumes": [{"name": "app", "configMap": {"name": SOURCE_CONFIGMAP}}],

@@ -85,6 +85,15 @@ class Scene:
             added.append(workload)
         return added
 
+    def guests(self, *deployed: m.Deployed) -> list[Workload]:
+        """Workloads that several tests need but not every run: deployed when first asked for, gone with the scene."""
+        self.add(*(one for one in deployed if f"{one.namespace}/{one.name}" not in self._workloads))
+        guests = [self._workloads[f"{one.namespace}/{one.name}"] for one in deployed]
+        for guest in guests:
+            if not guest.pods:
+                self.wait(guest)
+        return guests
+
     def remove(self, *workloads: Workload) -> None:
         """Delete workloads that a test added, and wait until their pods are gone."""
         for workload in workloads:
@@ -136,6 +145,17 @@ class Scene:
         """A Service as the target of calls that these workloads may answer."""
         host = self.profile.addressing.host.format(service=name, namespace=namespace)
         return Target(host, name, workloads)
+
+    def at_pod(self, workload: Workload, pod: Pod | None = None) -> Target:
+        """One pod of a workload (its first by default) by its address, past any Service."""
+        return Target((pod or workload.pod).ip, workload.name, (workload,))
+
+    def names(self, workload: Workload) -> list[Target]:
+        """A workload's Service by every name that cluster DNS gives it within its namespace, and by its address."""
+        target = self.service(workload.name, workload.namespace)
+        found = self.cluster.api.get(path_of("v1", "Service", workload.namespace, workload.name))
+        short = [workload.name, *(f"{workload.name}.{workload.namespace}{end}" for end in ("", ".svc"))]
+        return [target, *(target.at(host) for host in (*short, found["spec"]["clusterIP"]))]
 
     def behind(self, service: str, namespace: str) -> list[Workload]:
         """The workloads of the scene that a Service of the scene selects."""

@@ -33,7 +33,9 @@ class Smi:
     the scene's first namespace unless they name another.
     """
 
-    def __init__(self, scene: Scene, mesh: Mesh, case: Case, versions: ApiVersions, encoding: Literal["array", "map"]) -> None:
+    def __init__(
+        self, scene: Scene, mesh: Mesh, case: Case, versions: ApiVersions, encoding: Literal["array", "map"]
+    ) -> None:
         self.scene = scene
         self.mesh = mesh
         self.case = case
@@ -43,6 +45,7 @@ class Smi:
         self.changed_at: float | None = None
         self.applied: dict[str, dict[str, Any]] = {}
         self.granted: dict[tuple[str, str, str, int], Call] = {}
+        self.slowest_datagram: float | None = None
 
     @property
     def api(self) -> Api:

@@ -64,11 +64,15 @@ class Workload:
 
     def _pod(self, found: dict[str, Any]) -> Pod:
         name = found["metadata"]["name"]
+        return Pod(name, found["status"]["podIP"], found["metadata"]["uid"], self.channel(name))
+
+    def channel(self, pod: str) -> Agent:
+        """One more channel to the agent of that pod, for use in another thread; the caller closes it."""
 
         def connect() -> Any:
-            return self.scene.cluster.connect(self.namespace, name, ports.CONTROL)
+            return self.scene.cluster.connect(self.namespace, pod, ports.CONTROL)
 
-        return Pod(name, found["status"]["podIP"], found["metadata"]["uid"], Agent(connect, name=str(self)))
+        return Agent(connect, name=str(self))
 
     def has(self, pod: str) -> bool:
         """Whether a pod of that name belongs to this workload."""
@@ -112,9 +116,9 @@ class Workload:
         """A GET request; options as in `request`."""
         return self.request("GET", to, path, **options)
 
-    def tcp(self, to: Workload | Target | str, port: int = ports.TCP[0]) -> Call:
-        """A line over a TCP connection that is to be echoed."""
-        return self._plain("tcp", to, port)
+    def tcp(self, to: Workload | Target | str, port: int = ports.TCP[0], body: str = "") -> Call:
+        """A line over a TCP connection, and `body` after it, both to be echoed unaltered."""
+        return self._plain("tcp", to, port, body)
 
     def banner(self, to: Workload | Target | str, port: int = ports.BANNER[0]) -> Call:
         """A TCP connection on which the server speaks first."""
@@ -129,9 +133,9 @@ class Workload:
         target = self._target(to)
         return Call(self, self.pod, target, Request(host=target.host, port=port, protocol="raw", raw=data))
 
-    def _plain(self, protocol: str, to: Workload | Target | str, port: int) -> Call:
+    def _plain(self, protocol: str, to: Workload | Target | str, port: int, body: str = "") -> Call:
         target = self._target(to)
-        return Call(self, self.pod, target, Request(host=target.host, port=port, protocol=protocol))
+        return Call(self, self.pod, target, Request(host=target.host, port=port, protocol=protocol, body=body))
 
     def _target(self, to: Workload | Target | str) -> Target:
         if isinstance(to, Target):

@@ -86,7 +86,7 @@ class EndpointsController:
     async def _write_endpoints(self, service: Object, subsets: list[Object]) -> None:
         key = _key(service)
         known = self._caches.endpoints.get(*key)
-        if known and (known.get("subsets") or []) == subsets:
+        if known and _bare(known.get("subsets") or []) == _bare(subsets):
             return
         wanted = {
             "apiVersion": "v1",
@@ -107,10 +107,11 @@ class EndpointsController:
         ]
         # A slice keeps its ports as long as it can, so that a change of endpoints is a change of one object.
         for ports, endpoints in wanted or [([], [])]:
-            known = next((one for one in mine if (one.get("ports") or []) == ports), mine[0] if mine else None)
+            same = [one for one in mine if _bare(one.get("ports") or []) == _bare(ports)]
+            known = next(iter(same or mine), None)
             if known:
                 mine.remove(known)
-            if known is None or (known.get("ports") or [], known.get("endpoints") or []) != (ports, endpoints):
+            if known is None or not same or _bare(known.get("endpoints") or []) != _bare(endpoints):
                 one = _slice(service, ports, endpoints)
                 key = (namespace, known["metadata"]["name"] if known else "")
                 self._caches.slices.absorb(await self._write(_SLICES, key, one, known))
@@ -123,6 +124,13 @@ class EndpointsController:
         metadata = {**wanted["metadata"], "name": key[1], "resourceVersion": known["metadata"]["resourceVersion"]}
         metadata.pop("generateName", None)
         return await self._client.replace(path_to(*collection, *key), {**wanted, "metadata": metadata})
+
+
+def _bare(value: Any) -> Any:
+    """Without empty fields: what a server fills in or leaves out makes no difference."""
+    if isinstance(value, dict):
+        return {key: _bare(item) for key, item in value.items() if item not in (None, "")}
+    return [_bare(item) for item in value] if isinstance(value, list) else value
 
 
 def _slice(service: Object, ports: list[Object], endpoints: list[Object]) -> Object:

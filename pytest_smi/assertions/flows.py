@@ -1,0 +1,100 @@
+"""Traffic that flows while a policy changes: what must not be interrupted, and what must never get through."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pytest_smi.assertions.message import report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_smi.workload.call import Call
+
+_BATCH = 5
+_PER_SECOND = 250.0
+
+
+@contextmanager
+def assert_uninterrupted(call: Call) -> Iterator[None]:
+    """While the block runs the call is sent steadily, and each of these requests is served.
+
+    For changes that must not touch a granted flow: assert that the call is allowed first, change policy in the block,
+    and assert there that the change is in force. Rests on TA-028, TA-032, TA-121.
+    """
+    __tracebackhide__ = True
+    flow = _Flow(call)
+    with call.smi.case.step("observe", f"{call} flows without a gap") as step:
+        with flow:
+            yield
+        step.details.update(flow.as_dict())
+    if flow.served != flow.requests:
+        lost = flow.requests - flow.served
+        observed = f"{lost} of {flow.requests} requests were not served: {dict(flow.shapes)}"
+        cause = "a change replaces the configuration of the proxy in steps, and traffic meets it between two of them"
+        raise report(call.smi, f"{call} is served without a gap", observed, cause)
+
+
+@contextmanager
+def assert_never_allowed(call: Call) -> Iterator[None]:
+    """While the block runs the call is sent steadily, and none of these requests is answered by the application.
+
+    Rests on TA-115.
+    """
+    __tracebackhide__ = True
+    flow = _Flow(call)
+    with call.smi.case.step("observe", f"{call} never gets through") as step:
+        with flow:
+            yield
+        step.details.update(flow.as_dict())
+    if flow.served:
+        cause = "a proxy serves before it has its policy, or without it"
+        raise report(call.smi, f"{call} is never served", f"{flow.served} of {flow.requests} were served", cause)
+
+
+class _Flow:
+    """Sends a call over and over from a thread with its own channel to the agent, for the length of a `with` block."""
+
+    def __init__(self, call: Call) -> None:
+        agent = call.client.channel(call.pod.name)
+        self._call = call.from_pod(call.pod._replace(agent=agent))
+        self._ended = threading.Event()
+        self._fault: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="smi-flow", daemon=True)
+        self.requests = self.served = 0
+        self.shapes: Counter[str] = Counter()
+
+    def __enter__(self) -> None:
+        # Opens the channel: the API that knows the way to the pod belongs to this thread.
+        self._call.pod.agent.healthy()
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._call.pod.agent.close()
+        if self._fault:
+            raise self._fault
+
+    def _run(self) -> None:
+        try:
+            while True:
+                last = self._ended.is_set()
+                self._send_batch()
+                if last:  # the last batch begins after the block: what it did must not strike late either
+                    return
+        except Exception as fault:
+            self._fault = fault
+
+    def _send_batch(self) -> None:
+        seen = self._call.sample(_BATCH, concurrency=1, rate=_PER_SECOND)
+        self.requests += seen.requests
+        self.served += sum(count for pod, count in seen.pods.items() if self._call.target.expects(pod))
+        self.shapes.update(seen.shapes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Counts as evidence."""
+        return {"requests": self.requests, "served": self.served, "shapes": dict(self.shapes)}
