@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from pytest_smi.assertions.access import assert_allowed as assert_allowed
     from pytest_smi.assertions.access import assert_denied as assert_denied
     from pytest_smi.assertions.access import is_allowed as is_allowed
+    from pytest_smi.assertions.flows import assert_never_allowed as assert_never_allowed
+    from pytest_smi.assertions.flows import assert_uninterrupted as assert_uninterrupted
+    from pytest_smi.assertions.matrix import assert_every_pod_answers as assert_every_pod_answers
+    from pytest_smi.assertions.matrix import assert_matrix as assert_matrix
+    from pytest_smi.assertions.matrix import assert_on_one_connection as assert_on_one_connection
     from pytest_smi.assertions.plain import assert_accepted as assert_accepted
     from pytest_smi.assertions.plain import assert_rejected as assert_rejected
     from pytest_smi.assertions.plain import assert_that as assert_that
@@ -51,6 +56,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "pytest_smi.assertions.access": ("assert_allowed", "assert_denied", "is_allowed"),
+    "pytest_smi.assertions.flows": ("assert_never_allowed", "assert_uninterrupted"),
+    "pytest_smi.assertions.matrix": ("assert_every_pod_answers", "assert_matrix", "assert_on_one_connection"),
     "pytest_smi.assertions.plain": ("assert_accepted", "assert_rejected", "assert_that"),
     "pytest_smi.assertions.shares": ("assert_only", "assert_reaches", "assert_shares"),
     "pytest_smi.errors": ("HarnessError", "NonConformance"),

@@ -6,12 +6,12 @@ Nothing happens unless `--smi-mesh` (or its ini twin) names a mesh. Then `pytest
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from pytest_smi.fixtures import smi, smi_cluster, smi_mesh, smi_started, smi_workload
-from pytest_smi.settings import OPTIONS, BadSetting, read_settings
+from pytest_smi.options import OPTIONS, any_given
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -34,25 +34,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             group.addoption(
                 option.flag, dest=option.key, action=action, default=None, metavar=option.metavar, help=option.help
             )
-        parser.addini(option.key, option.help, type="args" if option.many else "string", default=None)
+        kind: Literal["args", "string"] = "args" if option.many else "string"
+        parser.addini(option.key, option.help, type=kind, default=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings; without a path on the command line, take the shipped suite as what to run."""
     config.addinivalue_line("markers", "requirement(id): the SMI requirement that this test judges, e.g. TA-005")
+    if any_given(config.getoption, config.getini):
+        _begin(config)
+
+
+def _begin(config: pytest.Config) -> None:
+    from pytest_smi import run, start
+    from pytest_smi.settings import BadSetting, read_settings
+
     try:
         settings = read_settings(config.getoption, config.getini, config.invocation_params.dir)
-        if settings is not None:
-            _begin(config, settings)
+        if settings is None:
+            return
+        profile = start.checked(settings, config)
     except BadSetting as fault:
         raise pytest.UsageError(str(fault)) from None
-
-
-def _begin(config: pytest.Config, settings: Any) -> None:
-    from pytest_smi import run, start
-
-    profile = start.checked(settings, config)
     config.stash[run.RUN] = run.Run(config, settings, profile)
+    config.pluginmanager.register(Judge(config.stash[run.RUN]), "smi-judge")
     if config.args_source is not pytest.Config.ArgsSource.ARGS and not hasattr(config, "workerinput"):
         config.args = [str(start.suite())]
 

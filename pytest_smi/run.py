@@ -147,7 +147,7 @@ class Run:
         """Enter a report into the ledger; on the controller only."""
         result = self.ledger.add(report)
         junit.amend(self.config, report, result)
-        if result is not None and report.when == "???":
+        if result is not None and str(report.when) == "???":
             self.allure.crashed(result)
 
     def finish(self, session: pytest.Session, status: int) -> None:

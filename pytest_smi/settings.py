@@ -1,14 +1,12 @@
-"""Flags, ini values and environment become one frozen `Settings`.
-
-Importing this module is cheap: the plugin declares the options from the table here in every pytest run.
-"""
+"""Flags, ini values and environment become one frozen `Settings`."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pytest_smi.options import OPTIONS, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,42 +18,6 @@ FOREVER = 3600.0
 
 class BadSetting(ValueError):
     """A flag, ini value or environment variable that cannot be used; the text is one line with what to do."""
-
-
-@dataclass(frozen=True)
-class Option:
-    """One `--smi-*` flag and its ini twin `smi_*` (same name, `-` as `_`); `SMI_*` in the environment comes last."""
-
-    name: str
-    help: str
-    metavar: str | None = None
-    many: bool = False
-    switch: bool = False
-
-    @property
-    def flag(self) -> str:
-        """The command line flag, e.g. `--smi-mesh`."""
-        return f"--smi-{self.name}"
-
-    @property
-    def key(self) -> str:
-        """Ini name and argparse destination, e.g. `smi_mesh`."""
-        return f"smi_{self.name.replace('-', '_')}"
-
-
-OPTIONS = (
-    Option("mesh", "Mesh to judge: the name of a profile, or the path of a profile's TOML file", "NAME|FILE"),
-    Option("cluster", "Where to run: embedded or kubeconfig (default: what the profile says)", "PROVIDER"),
-    Option("context", "Context of the kubeconfig to use", "NAME"),
-    Option("kubeconfig", "Kubeconfig file to use", "FILE"),
-    Option("release", "SMI release to judge: 0.4.0, 0.5.0, 0.6.0, main or all", "RELEASE"),
-    Option("results", "Write results.json to this file", "FILE"),
-    Option("keep", "Keep cluster, mesh and workload after the run until Ctrl-C", switch=True),
-    Option("timeout", "Seconds a behaviour may take to settle (default: what the profile says)", "SECONDS"),
-    Option("fault", "Run the reference mesh with this seeded defect", "NAME"),
-    Option("requirement", "Only these requirement ids (several allowed)", "ID", many=True),
-    Option("level", "Only requirements of these levels (several allowed)", "LEVEL", many=True),
-)
 
 
 @dataclass(frozen=True)
@@ -86,10 +48,7 @@ def read_settings(flag: Callable[[str], Any], ini: Callable[[str], Any], folder:
     `flag` and `ini` look a key up; relative `results` are relative to `folder`. Raises BadSetting.
     """
 
-    def value(option: Option) -> Any:
-        return flag(option.key) or ini(option.key) or os.environ.get(option.key.upper()) or None
-
-    got = {option.name: value(option) for option in OPTIONS}
+    got = {option.name: value_of(option, flag, ini) for option in OPTIONS}
     if not got["mesh"]:
         _nothing_without_mesh({option.flag: flag(option.key) for option in OPTIONS})
         return None

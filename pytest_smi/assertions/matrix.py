@@ -87,18 +87,14 @@ def assert_on_one_connection(*verdicts: tuple[Call, bool]) -> None:
 def _until_right_twice(call: Call, wrong: Callable[[], list[str]]) -> list[str]:
     """Call `wrong` until it finds nothing twice in a row or the budget ends; gives what it found last."""
     deadline = time.monotonic() + call.smi.settle.seconds
-    right = 0
     while True:
         began = time.monotonic()
         found = wrong()
         if not found:
-            right += 1
-            since = since if right > 1 else began
-            if right == 2:
-                since_change(call, since)
+            found = wrong()
+            if not found:
+                since_change(call, began)
                 return []
-            continue
-        right = 0
         if time.monotonic() > deadline:
             return found
         time.sleep(_PAUSE)  # the interval of a poll with a deadline

@@ -192,7 +192,8 @@ def _message(verdict: Verdict, case: Case, phases: Sequence[Phase], known: Known
         return ""
     telling = _telling(verdict, phases)
     if verdict is Verdict.ERROR:
-        lines = [_located(phase) for phase in phases if phase.kind not in ("passed", *_SKIPS)]
+        lines = [_located(phase) for phase in phases if phase.kind in _BROKEN]
+        lines += [f"Before that, seen: {phase.message}" for phase in phases if phase.kind == "nonconformance"]
         return "\n".join(lines) or "ended without a verdict: the call phase was never reached"
     if telling is None:
         return _without_violation(verdict, case, known)

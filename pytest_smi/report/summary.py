@@ -111,7 +111,8 @@ def _listed(results: Sequence[Result], width: int) -> list[Line]:
 
 def _one(result: Result, width: int) -> Line:
     label = f"{result.verdict.value.upper()} "
-    told = result.instance.statement if result.verdict is Verdict.FAIL else result.message
+    violated = result.verdict is Verdict.FAIL and result.exception is not None
+    told = result.instance.statement if violated else result.message
     return _fitted((label, _COLOURS[result.verdict]), f"{result.instance.key} ", told, width)
 
 

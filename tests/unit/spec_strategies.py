@@ -70,7 +70,9 @@ def targets(versions: ApiVersions) -> st.SearchStrategy[TrafficTarget]:
     rules = st.lists(
         st.one_of(*objects, *refs, st.builds(Rule, st.one_of(*refs), written)),
         max_size=4,
-        unique_by=lambda rule: ("match", id(rule)) if isinstance(rule, Match) else (type(rule), getattr(rule, "name", rule)),
+        unique_by=lambda rule: (
+            ("match", id(rule)) if isinstance(rule, Match) else (type(rule), getattr(rule, "name", rule))
+        ),
     )
     subjects = identities | bindings if access == 4 else identities
     return st.builds(

@@ -85,7 +85,9 @@ def test_a_failure_stands_when_the_clean_up_fails_too_and_both_are_told() -> Non
 
 def test_an_observation_does_not_hide_that_the_clean_up_failed() -> None:
     late = phase_of("teardown", HarnessError("agent gone"))
-    assert result_of(Case(instance("open")), "t", [SET_UP, VIOLATED, late]).verdict is Verdict.ERROR
+    result = result_of(Case(instance("open")), "t", [SET_UP, VIOLATED, late])
+    assert (result.verdict, result.exception) == (Verdict.ERROR, "HarnessError")
+    assert result.message == "in teardown: agent gone\nBefore that, seen: denied, but served"
 
 
 def test_a_skip_that_names_a_feature_is_unsupported() -> None:

@@ -22,7 +22,7 @@ def text(lines: list[Line]) -> list[str]:
 SOME = [
     result("pass", convergence_seconds=0.0123),
     result("pass", "TS-001", "split", convergence_seconds=1.5),
-    result("fail", "TA-006"),
+    result("fail", "TA-006", exception="NonConformance"),
     result("error", "TA-007", message="in setup: API server gone (start it)\nmore"),
     result("unsupported", "TA-008", feature="udp"),
     result("known-failure", "TA-009", message="known failure, https://example.org/1: served"),
@@ -58,7 +58,7 @@ def test_columns_of_rare_verdicts_appear_only_when_needed() -> None:
 
 @pytest.mark.parametrize("width", [40, 72, 100, 300])
 def test_no_line_of_prose_is_wider_than_asked_nor_than_100(width: int) -> None:
-    long = [result("fail", f"TA-{number:03d}") for number in range(60)]
+    long = [result("fail", f"TA-{number:03d}", exception="NonConformance") for number in range(60)]
     problems = [Problem("tests/" + "x" * 200, "y" * 200)]
     lines = text(summary_lines(long, Exit(1, "z" * 300), problems=problems, width=width))
     assert max(len(line) for line in lines if not line.startswith(("area", "access", "total", "---"))) <= min(
@@ -72,7 +72,11 @@ def test_the_table_fits_100_columns_with_every_verdict() -> None:
 
 
 def test_many_failures_are_counted_rather_than_listed() -> None:
-    lines = text(summary_lines([result("fail", f"TA-{number:03d}") for number in range(60)], Exit(1, "")))
+    lines = text(
+        summary_lines(
+            [result("fail", f"TA-{number:03d}", exception="NonConformance") for number in range(60)], Exit(1, "")
+        )
+    )
     assert "… and 20 more" in lines
 
 

@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_smi.spec.quantities import PATTERN, milli, quantity
@@ -35,11 +35,8 @@ def test_quantities_have_exact_values(text: str | int, value: Fraction | int) ->
     assert quantity(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "m", "1 m", "1mm", "0x1", "1K", "half", "1e", True, 0.5, None])
+@pytest.mark.parametrize("text", ["", "m", "1 m", "1mm", "0x1", "1K", "half", "1e", True, None])
 def test_what_is_no_quantity_is_refused(text: str) -> None:
-    if text == 0.5:
-        assert quantity(text) == Fraction(1, 2)
-        return
     with pytest.raises(ValueError, match="not a Kubernetes quantity"):
         quantity(text)
 
@@ -49,6 +46,7 @@ def test_thousandths_round_up(text: str, thousandths: int) -> None:
     assert milli(text) == thousandths
 
 
+@settings(deadline=None, database=None)
 @given(st.from_regex(PATTERN, fullmatch=True).filter(lambda text: not re.search(r"[eE][+-]?[0-9]{3,}$", text)))
 def test_everything_the_schema_admits_is_a_quantity(text: str) -> None:
     assert quantity(text.rstrip("\n")) >= 0

@@ -112,7 +112,9 @@ def test_newest_served_takes_what_goes_together() -> None:
     assert newest_served({}) == ApiVersions()
 
 
-@pytest.mark.parametrize(("given", "plain"), [("0.6.0", "0.6.0"), ("v0.5.0", "0.5.0"), ("all", "all"), ("main", "main")])
+@pytest.mark.parametrize(
+    ("given", "plain"), [("0.6.0", "0.6.0"), ("v0.5.0", "0.5.0"), ("all", "all"), ("main", "main")]
+)
 def test_release_names_are_recognised(given: str, plain: str) -> None:
     assert check_release(given) == plain
 

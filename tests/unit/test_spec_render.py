@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_smi.spec.expand import expand
@@ -224,10 +224,9 @@ def canonical(resource: Resource, versions: ApiVersions) -> Resource:
     return resource
 
 
+@settings(deadline=None, database=None, max_examples=200)
 @given(expressible(), st.sampled_from(["array", "map"]))
-def test_reading_what_was_rendered_gives_the_same(
-    case: tuple[Resource, ApiVersions], encoding: HeaderEncoding
-) -> None:
+def test_reading_what_was_rendered_gives_the_same(case: tuple[Resource, ApiVersions], encoding: HeaderEncoding) -> None:
     resource, versions = case
     manifests = render(resource, versions, namespace="tea", header_encoding=encoding)
     wanted = [canonical(plain, versions) for plain in expand(resource, "tea")]
@@ -258,9 +257,17 @@ def test_header_array_elements_with_several_keys_count_whole() -> None:
         ({}, "apiVersion is missing"),
         ({"apiVersion": "spec.smi-spec.io/v1alpha1", "kind": "TCPRoute", "metadata": {"name": "t"}}, "no SMI kind"),
         ({"apiVersion": "split.smi-spec.io/v1alpha9", "kind": "TrafficSplit"}, "no SMI kind"),
-        ({"apiVersion": "access.smi-spec.io/v1alpha3", "kind": "TrafficTarget", "metadata": {"name": "t"}}, "destination"),
         (
-            {"apiVersion": "specs.smi-spec.io/v1alpha4", "kind": "TCPRoute", "metadata": {"name": "t"}, "spec": {"matches": []}},
+            {"apiVersion": "access.smi-spec.io/v1alpha3", "kind": "TrafficTarget", "metadata": {"name": "t"}},
+            "destination",
+        ),
+        (
+            {
+                "apiVersion": "specs.smi-spec.io/v1alpha4",
+                "kind": "TCPRoute",
+                "metadata": {"name": "t"},
+                "spec": {"matches": [{"ports": [1]}]},
+            },
             "list",
         ),
         (
@@ -275,8 +282,5 @@ def test_header_array_elements_with_several_keys_count_whole() -> None:
     ],
 )
 def test_an_unreadable_manifest_says_what_is_wrong(manifest: dict[str, Any], reason: str) -> None:
-    if reason == "list":
-        # An empty list in place of the object is as good as absent; one with content is not.
-        manifest["spec"]["matches"] = [{"ports": [1]}]
     with pytest.raises(Unreadable, match=reason):
         parse(manifest)

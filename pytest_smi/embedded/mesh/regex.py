@@ -12,12 +12,19 @@ import warnings
 from functools import lru_cache
 
 _MAX_REPEAT = 1000
-_REPEAT = re.compile(r"\{(\d*)(?:,(\d*))?\}")
-_POSIX_CLASS = re.compile(r"\[:\^?(?:alnum|alpha|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|word|xdigit):\]")
+_CLASS_NAMES = "alnum|alpha|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|word|xdigit"
+_POSIX_CLASS = re.compile(rf"\[:\^?(?:{_CLASS_NAMES}):\]")
 _UNICODE_CLASS = re.compile(r"\\[pP](?:[A-Z]|\{\^?[A-Za-z_]+\})")
 _LITERAL = re.compile(r"\\Q(.*?)(?:\\E|$)", re.DOTALL)
-_GROUP = re.compile(r"\(\?(?:P<[A-Za-z_]\w*>|<[A-Za-z_]\w*>|[imsU]*(?:-[imsU]+)?[:)])")
-_ESCAPES = frozenset("aftnrvdDsSwWbBAzCxpPQE01234567")
+_FLAGS = r"\(\?[imsU]*(?:-[imsU]+)?(?P<end>[:)])"
+_NAMED = r"\(\?P?<[A-Za-z_]\w*>"
+_GROUP = re.compile(f"{_FLAGS}|{_NAMED}")
+_TOKEN = re.compile(
+    r"\\(?P<escape>.?)|(?P<set>\[\^?\]?(?:\\.|[^\]\\])*\])|(?P<group>\(\?)|\{(?P<least>\d+)(?:,(?P<most>\d*))?\}"
+    r"|(?P<repeat>[*+?])|.",
+    re.DOTALL,
+)
+_ESCAPES = frozenset("aftnrvdDsSwWbBAzCxpP0")
 
 
 @lru_cache(maxsize=4096)
@@ -25,46 +32,30 @@ def acceptable(pattern: str) -> bool:
     """Whether RE2 is expected to compile the pattern."""
     rewritten = _LITERAL.sub(lambda found: re.escape(found[1]), pattern)
     rewritten = _UNICODE_CLASS.sub(r"\\w", _POSIX_CLASS.sub("a-z", rewritten))
-    return _syntax(rewritten) and _compiles(rewritten)
+    return _within_re2(rewritten) and _compiles(rewritten)
 
 
-def _syntax(pattern: str) -> bool:
-    """Nothing outside RE2's grammar: look-around, back-references, possessive repeats, huge counts."""
-    position, in_class, repeated = 0, False, False
-    while position < len(pattern):
-        char = pattern[position]
-        if char == "\\":
-            following = pattern[position + 1 : position + 2]
-            if following.isascii() and following.isalnum() and (following not in _ESCAPES or following in "1234567"):
-                return False
-            position, repeated = position + 2, False
-            continue
-        if in_class:
-            in_class = char != "]"
-        elif char == "[":
-            in_class = True
-            position += pattern[position + 1 : position + 3].startswith("^]") * 2 or (
-                pattern[position + 1 : position + 2] == "]"
-            )
-        elif char == "(" and pattern[position + 1 : position + 2] == "?" and not _GROUP.match(pattern, position):
+def _within_re2(pattern: str) -> bool:
+    """Nothing that Python has and RE2 lacks: look-around, back-references, possessive repeats, huge counts."""
+    repeated = False
+    for token in _TOKEN.finditer(pattern):
+        escapes = re.findall(r"\\(.)", token["set"], re.DOTALL) if token["set"] else [token["escape"]]
+        if any(e and e.isascii() and e.isalnum() and e not in _ESCAPES for e in escapes):
             return False
-        elif (count := _REPEAT.match(pattern, position)) and not _small(count):
+        if token["group"] and not _GROUP.match(pattern, token.start()):
             return False
-        elif char in "*+" and repeated:
+        if token["least"] and max(int(token["least"]), int(token["most"] or 0)) > _MAX_REPEAT:
             return False
-        repeated = not in_class and char in "*+?}"
-        position += 1
+        if token["repeat"] and token["repeat"] in "*+" and repeated:
+            return False
+        repeated = bool(token["repeat"] or token["least"])
     return True
 
 
-def _small(count: re.Match[str]) -> bool:
-    return all(int(bound) <= _MAX_REPEAT for bound in count.groups() if bound)
-
-
 def _compiles(pattern: str) -> bool:
-    translated = re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern).replace(r"\z", r"\Z").replace(r"\C", ".")
     # Flags are global in Python unless a group carries them, and U is unknown to it; neither matters for the grammar.
-    translated = re.sub(r"\(\?[imsU]*(?:-[imsU]+)?([:)])", lambda found: "(?:" if found[1] == ":" else "(?:)", translated)
+    translated = re.sub(_FLAGS, lambda found: "(?:" if found["end"] == ":" else "(?:)", pattern)
+    translated = re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", translated).replace(r"\z", r"\Z").replace(r"\C", ".")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
