@@ -587,7 +587,7 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(problem)
 
     def _refuse(self, problem: Malformed) -> None:
-        """Say what was wrong, and read on for a while: closing with bytes unread would destroy the answer on its way."""
+        """Say what was wrong, then read on for a while: a close with bytes unread would destroy the answer on its way."""
         body = self.app.complaint(self.port, str(problem))
         self.transport.write(response_head(problem.status, len(body), close=True) + body)
         self._ending = True
@@ -761,18 +761,16 @@ class H2Server(asyncio.Protocol):
     def _flush_stream(self, stream: int) -> None:
         body, trailers = self._unsent[stream]
         while body:
-        window = self._connection.local_flow_control_window(stream)
-        size = min(window, self._connection.max_outbound_frame_size, len(body))
-        if size <= 0:
-            break
-        piece, body = body[:size], body[size:]
-        self._connection.send_data(stream, piece, end_stream=not body and trailers is None)
-        if body:
-        self._unsent[stream] = (body, trailers)
-        return
+            window = self._connection.local_flow_control_window(stream)
+            size = min(window, self._connection.max_outbound_frame_size, len(body))
+            if size <= 0:
+                self._unsent[stream] = (body, trailers)
+                return
+            piece, body = body[:size], body[size:]
+            self._connection.send_data(stream, piece, end_stream=not body and trailers is None)
         del self._unsent[stream]
         if trailers is not None:
-        self._connection.send_headers(stream, trailers, end_stream=True)
+            self._connection.send_headers(stream, trailers, end_stream=True)
 
     def _push(self) -> None:
         data = self._connection.data_to_send()

@@ -40,8 +40,8 @@ STATUSES = {
 _CATEGORIES = [
     {"name": "The mesh does not conform", "matchedStatuses": ["failed"]},
     {"name": "Harness errors (no verdict on the mesh)", "matchedStatuses": ["broken"]},
-    {"name": "Known failures", "matchedStatuses": ["skipped"], "messageRegex": "(?s)known failure.*"},
-    {"name": "Unsupported", "matchedStatuses": ["skipped"], "messageRegex": "(?s)unsupported: .*"},
+    {"name": "Known failures", "matchedStatuses": ["skipped"], "messageRegex": "(?s).*known failure.*"},
+    {"name": "Unsupported", "matchedStatuses": ["skipped"], "messageRegex": "(?s).*unsupported: .*"},
 ]
 
 

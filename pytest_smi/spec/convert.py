@@ -13,7 +13,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.spec.kinds import KINDS, Kind, version_number
-from pytest_smi.spec.quantities import milli
+from pytest_smi.spec.quantities import milli, quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -52,7 +52,7 @@ def convert(manifest: Manifest, to_api_version: str) -> Manifest:
         if version != target and kind == target_kind:
             _UP[kind.kind](result, version_number(version))
             _DOWN[kind.kind](result, version_number(target))
-    except (ValueError, TypeError, KeyError, AttributeError) as wrong:
+    except (ValueError, TypeError, LookupError, AttributeError) as wrong:
         raise Unconvertible(f"{kind.kind} cannot be read as {version}: {wrong}") from wrong
     return result | {"apiVersion": to_api_version}
 
@@ -78,6 +78,10 @@ def _located(manifest: Manifest, api_version: str) -> tuple[Kind, str]:
 
 
 def _keep(manifest: Manifest, key: str, value: object) -> None:
+    """Set an annotation; a value of None removes what may be left from an earlier conversion."""
+    _take(manifest, key)
+    if value is None:
+        return
     annotations = manifest.setdefault("metadata", {}).setdefault("annotations", {})
     annotations[key] = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
@@ -144,8 +148,10 @@ def _target_up(target: Manifest, version: int) -> None:
 def _target_down(target: Manifest, version: int) -> None:
     spec = target.get("spec") or {}
     subjects = _subjects(spec)
-    if version < 4 and any("group" in subject for subject in subjects):
-        _keep(target, _GROUPS, [[_subject_key(subject), subject.pop("group", None)] for subject in subjects])
+    if version < 4:
+        some = any("group" in subject for subject in subjects)
+        groups = [[_subject_key(subject), subject.pop("group", None)] for subject in subjects]
+        _keep(target, _GROUPS, groups if some else None)
     port = target.get("metadata", {}).get("annotations", {}).get(DESTINATION_PORT, "")
     if version < 3 and port.isdecimal() and str(int(port)) == port and spec.get("destination"):
         _take(target, DESTINATION_PORT)
@@ -165,8 +171,10 @@ def _group_up(group: Manifest, version: int) -> None:
 
 def _group_down(group: Manifest, version: int) -> None:
     matches = (group.get("spec") or {}).get("matches") or ()
-    if version == 1 and any("headers" in match for match in matches):
-        _keep(group, _HEADERS, [[match.get("name"), match.pop("headers", None)] for match in matches])
+    if version == 1:
+        some = any("headers" in match for match in matches)
+        headers = [[match.get("name"), match.pop("headers", None)] for match in matches]
+        _keep(group, _HEADERS, headers if some else None)
     if version < 3:
         _move(group, {"matches": "matches"}, into_spec=False)
 
@@ -186,9 +194,8 @@ def _route_down(route: Manifest, version: int) -> None:
     if version == 4:
         return
     spec = route.pop("spec", None)
-    _take(route, _ROUTE)
-    if spec != _EVERY_PORT and not (version == 3 and spec is None):
-        _keep(route, _ROUTE, spec)
+    plain = spec == _EVERY_PORT or (version == 3 and spec is None)
+    _keep(route, _ROUTE, None if plain else json.dumps(spec, separators=(",", ":")))
     if version == 3 and spec is not None:
         route["spec"] = {}
 
@@ -208,15 +215,24 @@ def _split_up(split: Manifest, version: int) -> None:
 
 def _split_down(split: Manifest, version: int) -> None:
     spec = split.get("spec") or {}
-    if version < 3 and "matches" in spec:
-        _keep(split, _MATCHES, spec.pop("matches"))
+    if version < 3:
+        _keep(split, _MATCHES, spec.pop("matches", None))
     if version == 1:
-        written = _in_order(json.loads(_take(split, _WEIGHTS) or "[]"))
+        written = _in_order(_written_weights(_take(split, _WEIGHTS)))
         for backend in spec.get("backends") or ():
             weight, original = backend["weight"], written(backend["service"])
             # A weight edited in a newer version no longer is what was written in v1alpha1.
             same = original is not None and milli(original) == weight
             backend["weight"] = original if same else f"{weight}m"
+
+
+def _written_weights(kept: str | None) -> list[list[Any]]:
+    """What the annotation holds; nothing when somebody spoilt it, for a stored object must stay readable."""
+    try:
+        pairs = [[service, weight] for service, weight in json.loads(kept or "[]")]
+        return pairs if all(quantity(weight) is not None for _, weight in pairs) else []
+    except (ValueError, TypeError):
+        return []
 
 
 _UP: dict[str, Callable[[Manifest, int], None]] = {

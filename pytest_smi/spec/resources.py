@@ -154,8 +154,8 @@ def _match_name(match: str | Match) -> str:
 class TrafficTarget:
     """Who (`sources`) may reach whom (`destination`) on which routes (`rules`).
 
-    Bare `Match` items in `rules` are gathered in one HTTPRouteGroup named `<name>-routes`; a route object or `RouteRef`
-    becomes a rule without `matches`. `port` exists in access v1alpha1 and v1alpha2 only.
+    Bare `Match` items in `rules` are gathered in one HTTPRouteGroup named `<name>-routes`, and one rule names each of
+    them; a route object or `RouteRef` becomes a rule without `matches`. `port` exists in access v1alpha1 and v1alpha2.
     """
 
     name: str

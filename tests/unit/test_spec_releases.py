@@ -26,7 +26,9 @@ LINKERD = {"split": ["v1alpha1", "v1alpha2"]}
 @pytest.mark.parametrize("release", RELEASES)
 def test_the_versions_of_a_release_are_compatible(release: str) -> None:
     versions = RELEASES[release]
-    assert versions.access and versions.specs and versions.split
+    assert versions.access is not None
+    assert versions.specs is not None
+    assert versions.split is not None
     assert compatible("access", versions.access, versions.specs)
     assert compatible("split", versions.split, versions.specs)
 

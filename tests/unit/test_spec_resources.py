@@ -104,7 +104,8 @@ def test_generated_match_names_say_what_matches_and_do_not_collide() -> None:
 
 
 def test_tcp_and_udp_routes_of_one_name_differ() -> None:
-    assert TCPRoute("x", [1]) != UDPRoute("x", [1])
+    routes: list[object] = [TCPRoute("x", [1]), UDPRoute("x", [1])]
+    assert routes[0] != routes[1]
 
 
 def test_resources_are_frozen_hashable_and_travel_between_processes() -> None:

@@ -24,11 +24,15 @@ K = TypeVar("K", bound="Hashable")
 
 
 class WorkQueue(Generic[K]):
-    """Calls `work(key)` for keys that were added; `work` may return seconds after which to look again."""
+    """Calls `work(key)` for keys that were added; `work` may return seconds after which to look again.
 
-    def __init__(self, name: str, work: Callable[[K], Awaitable[float | None]]) -> None:
+    At most `parallel` keys are worked on at a time.
+    """
+
+    def __init__(self, name: str, work: Callable[[K], Awaitable[float | None]], parallel: int = _PARALLEL) -> None:
         self._name = name
         self._work = work
+        self._parallel = parallel
         self._waiting: dict[K, None] = {}
         self._active: set[K] = set()
         self._failures: dict[K, int] = {}
@@ -58,7 +62,7 @@ class WorkQueue(Generic[K]):
                     await self._wake.wait()
                     self._wake.clear()
                     for key in [key for key in self._waiting if key not in self._active]:
-                        if len(self._active) >= _PARALLEL:
+                        if len(self._active) >= self._parallel:
                             break
                         del self._waiting[key]
                         self._active.add(key)

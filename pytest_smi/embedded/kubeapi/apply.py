@@ -92,7 +92,7 @@ def apply(live: Object | None, intent: Object, call: Call, *, force: bool) -> Ob
     version = resource.api_version
     mine = next((entry for entry in entries if entry.same_owner(call.manager, "Apply", version, subresource)), None)
     base: Object = live if live is not None else {"metadata": {}}
-    merged = merge(base, {**intent, "metadata": _meta(intent)}, schema)
+    merged: Object = merge(base, {**intent, "metadata": _meta(intent)}, schema)
     for path in _given_up(entries, mine, applied):
         merged = remove(merged, schema, path) or merged
     merged.setdefault("metadata", {})

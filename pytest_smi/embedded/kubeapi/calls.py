@@ -68,11 +68,8 @@ def default_manager(request: Request) -> str:
 def read_options(call: Call, options_kind: str, body: dict[str, Any] | None = None) -> None:
     """Fill in dryRun, fieldValidation and fieldManager. Raises ApiError (422) for values that do not exist."""
     request = call.request
-    causes = []
     runs = request.query.get("dryRun") or (body or {}).get("dryRun") or []
-    for value in runs:
-        if value != "All":
-            causes.append(unsupported_value("dryRun", value, ["All"]))
+    causes = [unsupported_value("dryRun", value, ["All"]) for value in runs if value != "All"]
     wanted = request.param("fieldValidation")
     if wanted not in _VALIDATION:
         causes.append(unsupported_value("fieldValidation", wanted, list(_VALIDATION)))

@@ -223,22 +223,23 @@ def terminating(obj: Object) -> None:
     obj["status"] = {**obj["status"], "conditions": conditions}
 
 
+def _column(item: Object) -> Column:
+    return Column(
+        item["name"],
+        item["type"],
+        item["jsonPath"],
+        item.get("format", ""),
+        item.get("description", ""),
+        item.get("priority", 0),
+    )
+
+
 def _resource(crd: Object, version: Object) -> Resource:
     spec, names = crd["spec"], crd["spec"]["names"]
     subresources = version.get("subresources") or {}
     scale = subresources.get("scale")
     columns = [Column("Name", "string", ".metadata.name", "name")]
-    for column in version.get("additionalPrinterColumns") or ():
-        columns.append(
-            Column(
-                column["name"],
-                column["type"],
-                column["jsonPath"],
-                column.get("format", ""),
-                column.get("description", ""),
-                column.get("priority", 0),
-            )
-        )
+    columns += [_column(item) for item in version.get("additionalPrinterColumns") or ()]
     if len(columns) == 1:
         columns.append(Column("Age", "date", ".metadata.creationTimestamp"))
     return Resource(

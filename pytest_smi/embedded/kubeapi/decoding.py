@@ -36,7 +36,8 @@ def check_identity(body: Any, resource: Resource) -> Object:
         raise status.bad_request(f"Object 'apiVersion' is missing in '{_short(body)}'")
     if api_version != resource.api_version:
         raise status.bad_request(
-            f"the API version in the data ({api_version}) does not match the expected API version ({resource.api_version})"
+            f"the API version in the data ({api_version}) does not match the expected API version "
+            f"({resource.api_version})"
         )
     if kind != resource.kind:
         raise status.bad_request(
@@ -60,8 +61,13 @@ def decode(body: Body, call: Call) -> Object:
 
 def normalise(obj: Object, call: Call, duplicates: list[str] | None = None) -> None:
     """Prune, report and default `obj` in place. Raises ApiError (400) for what cannot be decoded at all."""
-    resource = call.resource
-    metadata_schema = types.definitions()["ObjectMeta"]
+    prune_and_report(obj, call, duplicates)
+    schema.default(obj, call.resource.schema)
+
+
+def prune_and_report(obj: Object, call: Call, duplicates: list[str] | None = None) -> None:
+    """Remove unknown fields and nulls, and refuse, report or ignore them as fieldValidation says. Raises ApiError."""
+    resource, metadata_schema = call.resource, types.definitions()["ObjectMeta"]
     if not isinstance(obj.get("metadata"), dict):
         if obj.get("metadata") is not None:
             raise _cannot_be_handled(resource, "json: cannot unmarshal metadata into Go value of type v1.ObjectMeta")
@@ -78,7 +84,6 @@ def normalise(obj: Object, call: Call, duplicates: list[str] | None = None) -> N
     schema.drop_nulls(obj["metadata"], metadata_schema)
     schema.drop_nulls(obj, resource.schema)
     _check_shape(obj, resource, metadata_schema)
-    schema.default(obj, resource.schema)
 
 
 def _check_shape(obj: Object, resource: Resource, metadata_schema: schema.Schema) -> None:

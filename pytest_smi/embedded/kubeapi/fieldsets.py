@@ -22,9 +22,9 @@ def _compact(value: Any) -> str:
 def is_atomic(value: Any, schema: Schema) -> bool:
     """Whether the value is one field as a whole."""
     if isinstance(value, dict):
-        return schema.get("x-kubernetes-map-type") == "atomic"
+        return bool(schema.get("x-kubernetes-map-type") == "atomic")
     if isinstance(value, list):
-        return schema.get("x-kubernetes-list-type", "atomic") == "atomic"
+        return bool(schema.get("x-kubernetes-list-type", "atomic") == "atomic")
     return True
 
 

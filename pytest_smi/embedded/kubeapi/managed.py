@@ -115,10 +115,8 @@ def track_write(new: Object, old: Object | None, call: Call) -> None:
     """Make the manager of an ordinary write the owner of what it changed, at the cost of all others."""
     resource, subresource = call.resource, call.target.subresource
     given = new["metadata"].get("managedFields")
-    if given is not None and not any(given):  # [] and [{}] both ask for a clean slate
-        entries = []
-    else:
-        entries = read(new if given else old)
+    clean_slate = given is not None and not any(given)  # [] and [{}] both ask for it
+    entries = [] if clean_slate else read(new if given else old)
     schema = typed(resource)
     changed: FieldSet = set()
     removed: FieldSet = set()

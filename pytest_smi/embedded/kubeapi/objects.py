@@ -1,4 +1,4 @@
-"""What the server itself does to every object that is written: identity, generation, deletion marks, precedence of status."""
+"""What the server itself does to every object that is written: identity, generation, deletion marks, status."""
 
 import secrets
 from datetime import UTC, datetime

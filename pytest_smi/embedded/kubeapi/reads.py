@@ -43,7 +43,7 @@ def selection(call: Call) -> selectors.Predicate:
         return selectors.predicate(labels, fields, resource.selectable, builtin=resource.builtin)
     except selectors.SelectorError as error:
         if fields and ("field label" in str(error) or "known field" in str(error)):
-            where = f'{resource.api_version if resource.group else "/" + resource.version}, Resource={resource.plural}'
+            where = f"{resource.api_version if resource.group else '/' + resource.version}, Resource={resource.plural}"
             text = f'Unable to find "{where}" that match label selector "{labels}", field selector "{fields}": {error}'
             raise status.bad_request(text) from None
         raise status.bad_request(str(error)) from None

@@ -201,4 +201,3 @@ def _shown_key(item: Any, keys: list[str]) -> str:
     values = [item.get(key) for key in keys] if isinstance(item, dict) else []
     inner = ", ".join(f'"{key}":{_shown(value)}' for key, value in zip(keys, values, strict=False))
     return f"{{{inner}}}"
-

@@ -1,4 +1,4 @@
-"""What all verbs share: store, registry, converter and addresses, with the rules that hold whenever something changes."""
+"""What all verbs share: store, registry, converter and addresses, and what follows from every change."""
 
 from typing import Any
 

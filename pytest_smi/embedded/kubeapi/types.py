@@ -28,16 +28,12 @@ _SCALARS: dict[str, Schema] = {
 _FIELD = re.compile(r"^  (?P<name>[A-Za-z0-9]+)(?P<required>!?) (?P<type>\S+)(?P<options>.*)$")
 
 
-def _expression(text: str, known: dict[str, Schema]) -> Schema:
+def _expression(text: str, types: "_Types") -> Schema:
     if text.startswith("["):
-        return {"type": "array", "items": _expression(text[1:-1], known), "x-kubernetes-list-type": "atomic"}
+        return {"type": "array", "items": _expression(text[1:-1], types), "x-kubernetes-list-type": "atomic"}
     if text.startswith("{"):
-        return {"type": "object", "additionalProperties": _expression(text[1:-1], known)}
-    if text in _SCALARS:
-        return dict(_SCALARS[text])
-    if text not in known:
-        raise ValueError(f"builtin.types: {text} is used before it is defined")
-    return known[text]
+        return {"type": "object", "additionalProperties": _expression(text[1:-1], types)}
+    return dict(_SCALARS[text]) if text in _SCALARS else types.resolve(text)
 
 
 def _keyed(schema: Schema, keys: list[str], merge: str) -> None:
@@ -69,39 +65,49 @@ def _apply_options(schema: Schema, options: list[str]) -> Schema:
     return own
 
 
-def _fields(lines: list[str]) -> list[tuple[str, bool, str, list[str]]]:
-    found = []
-    for line in lines:
-        match = _FIELD.match(line)
-        if match is None:
-            raise ValueError(f"builtin.types: cannot read the line {line!r}")
-        found.append((match["name"], bool(match["required"]), match["type"], match["options"].split()))
-    return found
+class _Types:
+    """The types of the table, each read when it is first referred to."""
+
+    def __init__(self, text: str) -> None:
+        self.found: dict[str, Schema] = {}
+        self._bodies: dict[str, list[str]] = {}
+        current = ""
+        for line in text.splitlines():
+            if line.startswith(" "):
+                self._bodies[current].append(line)
+            elif line and not line.startswith("#"):
+                current = line.strip()
+                self._bodies[current] = []
+
+    def resolve(self, name: str) -> Schema:
+        """The schema of a type. Raises ValueError for a name or line that cannot be read."""
+        if name not in self.found:
+            if name not in self._bodies:
+                raise ValueError(f"builtin.types: there is no type {name}")
+            self.found[name] = self._read(self._bodies[name])
+        return self.found[name]
+
+    def _read(self, lines: list[str]) -> Schema:
+        schema: Schema = {"type": "object", "properties": {}}
+        for line in lines:
+            match = _FIELD.match(line)
+            if match is None:
+                raise ValueError(f"builtin.types: cannot read the line {line!r}")
+            field = _apply_options(_expression(match["type"], self), match["options"].split())
+            schema["properties"][match["name"]] = field
+            if match["required"]:
+                schema.setdefault("required", []).append(match["name"])
+        return schema
+
+    def all(self) -> dict[str, Schema]:
+        """Every type of the table."""
+        return {name: self.resolve(name) for name in self._bodies}
 
 
 @cache
 def definitions() -> dict[str, Schema]:
     """Every named type of `builtin.types`; schemas refer to each other by identity, so treat them as read-only."""
-    text = (files(__package__) / "builtin.types").read_text(encoding="utf-8")
-    bodies: dict[str, list[str]] = {}
-    current = ""
-    for line in text.splitlines():
-        if not line or line.startswith("#"):
-            continue
-        if line.startswith(" "):
-            bodies[current].append(line)
-        else:
-            current = line.strip()
-            bodies[current] = []
-    known: dict[str, Schema] = {}
-    for name, lines in bodies.items():
-        schema: Schema = {"type": "object", "properties": {}}
-        for field, required, expression, options in _fields(lines):
-            schema["properties"][field] = _apply_options(_expression(expression, known), options)
-            if required:
-                schema.setdefault("required", []).append(field)
-        known[name] = schema
-    return known
+    return _Types((files(__package__) / "builtin.types").read_text(encoding="utf-8")).all()
 
 
 def _with_meta(schema: Schema) -> Schema:

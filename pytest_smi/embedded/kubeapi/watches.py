@@ -35,7 +35,6 @@ class _Watch:
         self.bookmarks = is_true(call.request.param("allowWatchBookmarks"))
         self.seconds = _seconds(call)
         self.first = True
-        self.sent = 0
 
     def render(self, kind: str, obj: Object) -> bytes:
         body = present(obj, self.call, headers=self.first)
@@ -104,14 +103,12 @@ def start(state: State, call: Call, bookmark_seconds: float) -> StreamResponse:
         raise status.invalid("ListOptions", "meta.k8s.io", "", [cause])
     watch = _Watch(state, call, bookmark_seconds)
     headers = {"content-type": "application/json", "cache-control": "no-cache, private"}
-    # Subscribed here and not in the generator: nothing that happens after this answer may be missed.
-    subscription = state.store.collection(call.resource.key).subscribe()
-    chunks = _stream(watch, subscription, int(text or 0), wants_initial)
-    return StreamResponse(200, chunks, headers)
+    return StreamResponse(200, _stream(watch, int(text or 0), wants_initial), headers)
 
 
-async def _stream(watch: _Watch, subscription: Subscription, since: int, wants_initial: bool) -> AsyncIterator[bytes]:
+async def _stream(watch: _Watch, since: int, wants_initial: bool) -> AsyncIterator[bytes]:
     collection = watch.state.store.collection(watch.call.resource.key)
+    subscription = collection.subscribe()
     try:
         if wants_initial or since == 0:
             position = watch.state.store.revision
@@ -125,8 +122,7 @@ async def _stream(watch: _Watch, subscription: Subscription, since: int, wants_i
                 text = f"too old resource version: {since} ({collection.forgotten + 1})"
                 yield _line("ERROR", status.expired(text).status)
                 return
-            missed = collection.since(since)
-            for change in missed:
+            for change in collection.since(since):
                 yield await watch.event(change)
                 position = change.revision
         async for chunk in _follow(watch, subscription, position):
@@ -145,7 +141,7 @@ async def _follow(watch: _Watch, subscription: Subscription, position: int) -> A
         now = loop.time()
         if now >= end:
             if watch.bookmarks:
-                yield watch.bookmark(max(position, watch.state.store.revision))
+                yield watch.bookmark(position)
             return
         wait = min(end, next_bookmark if watch.bookmarks else end) - now
         try:

@@ -27,7 +27,10 @@ class Outcome:
 async def attempt(
     probe: Object, host: str, ports: dict[str, int], run: Callable[[list[str]], Awaitable[tuple[int, str]]]
 ) -> Outcome:
-    """One attempt of a probe against `host`; `ports` are the container's named ports, `run` executes a command in it."""
+    """One attempt of a probe against `host`.
+
+    `ports` are the container's named ports; `run` executes a command in the container.
+    """
     try:
         async with asyncio.timeout(probe.get("timeoutSeconds", 1)):
             if action := probe.get("httpGet"):
@@ -81,21 +84,20 @@ async def verdicts(probe: Object, try_once: Callable[[], Awaitable[Outcome]], *,
     period = probe.get("periodSeconds", 10)
     needed = {True: probe.get("successThreshold", 1), False: probe.get("failureThreshold", 3)}
     await asyncio.sleep(probe.get("initialDelaySeconds", 0))
-    interval = _FIRST_INTERVAL if eager else float(period)
+    interval = float(period)
     verdict: bool | None = None
     streak, side, counted = 0, True, time.monotonic()
     while True:
         outcome = await try_once()
         now = time.monotonic()
-        fresh = outcome.good != side
-        if fresh:
-            streak, side, counted = 1, outcome.good, now
+        if outcome.good != side:
+            # An early failure only starts the clock: nothing fails before it had a period's time.
+            streak, side, counted = int(outcome.good or not eager), outcome.good, now
+            interval = _FIRST_INTERVAL
         elif outcome.good or now - counted >= 0.95 * period:
             streak, counted = streak + 1, now
         if streak >= needed[side] and verdict != side:
             verdict = side
             yield outcome
-        hurried = eager and not outcome.good
-        interval = min(interval * _GROWTH, period) if hurried else float(period)
+        interval = min(interval * _GROWTH, period) if eager and not outcome.good else float(period)
         await asyncio.sleep(interval)
-

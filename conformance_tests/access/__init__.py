@@ -1,0 +1,1 @@
+"""Requirements of SMI Traffic Access (access.smi-spec.io)."""

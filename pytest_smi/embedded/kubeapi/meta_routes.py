@@ -1,0 +1,79 @@
+"""Paths that name no resource: version, health, discovery."""
+
+import platform
+from typing import Any
+
+from pytest_smi.embedded.kubeapi import discovery, status
+from pytest_smi.embedded.kubeapi.http import Request, Response, json_response
+from pytest_smi.embedded.kubeapi.registry import Registry
+
+_HEALTH = ("/healthz", "/readyz", "/livez")
+
+
+class MetaRoutes:
+    """Answers them from the registry. `address` is that of the listener which clients should use."""
+
+    def __init__(self, registry: Registry, version: str) -> None:
+        self._registry = registry
+        self._version = version
+        self.address = ""
+
+    def answer(self, request: Request, aggregated: list[tuple[str, str]]) -> Response:
+        """The document at the path. Raises ApiError: 404 unknown, 405 anything but reading."""
+        path = request.path.rstrip("/") or "/"
+        if path == "/version":
+            found: Response | None = json_response(200, self._version_info())
+        elif path in _HEALTH or path.startswith(tuple(f"{name}/" for name in _HEALTH)):
+            found = Response(200, b"ok", {"content-type": "text/plain; charset=utf-8"})
+        elif path == "/":
+            found = json_response(200, {"paths": self._paths(aggregated)})
+        else:
+            found = self._discovery(path, aggregated)
+        if found is None:
+            raise status.unknown_path()
+        if request.method not in ("GET", "HEAD"):
+            raise status.method_not_allowed()
+        return found
+
+    def _version_info(self) -> dict[str, str]:
+        major, minor, _ = self._version.split(".")
+        return {
+            "major": major,
+            "minor": minor,
+            "gitVersion": f"v{self._version}",
+            "gitCommit": "",
+            "gitTreeState": "clean",
+            "buildDate": "1970-01-01T00:00:00Z",
+            "goVersion": f"python{platform.python_version()}",
+            "compiler": "pytest-smi",
+            "platform": f"{platform.system().lower()}/{platform.machine()}",
+        }
+
+    def _paths(self, aggregated: list[tuple[str, str]]) -> list[str]:
+        groups = discovery.group_versions(self._registry.resources(), aggregated)
+        listed = [f"/apis/{group}/{version}" for group, versions in groups.items() for version in versions]
+        return sorted(["/api", "/api/v1", "/apis", *listed, *_HEALTH, "/version"])
+
+    def _discovery(self, path: str, aggregated: list[tuple[str, str]]) -> Response | None:
+        parts = path.strip("/").split("/")
+        if parts == ["api"]:
+            return json_response(200, discovery.legacy_versions(self.address))
+        if parts == ["api", "v1"]:
+            return self._resource_list("", "v1")
+        if parts[0] != "apis" or len(parts) > 3:
+            return None
+        groups = discovery.group_versions(self._registry.resources(), aggregated)
+        if len(parts) == 1:
+            return json_response(200, discovery.group_list(groups))
+        if parts[1] not in groups:
+            return None
+        if len(parts) == 2:
+            return json_response(200, discovery.group(parts[1], groups[parts[1]]))
+        return self._resource_list(parts[1], parts[2])
+
+    def _resource_list(self, group: str, version: str) -> Response | None:
+        served: list[Any] = [item for item in self._registry.of_group(group) if item.version == version]
+        if not served:
+            return None
+        name = f"{group}/{version}" if group else version
+        return json_response(200, discovery.resource_list(name, served))

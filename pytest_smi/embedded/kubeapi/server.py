@@ -1,0 +1,213 @@
+"""The API server: who may ask, what is asked for, and which part of the house answers.
+
+Hooks are plain attributes, set before `start` by whoever composes the process; each may be a function or a coroutine
+function. What no route and no hook knows is refused with a Status.
+"""
+
+import inspect
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pytest_smi.embedded.kubeapi import negotiation, routing, status
+from pytest_smi.embedded.kubeapi.bootstrap import first_objects
+from pytest_smi.embedded.kubeapi.calls import Call
+from pytest_smi.embedded.kubeapi.http import AnyResponse, HttpServer, Request, Response, User, json_response
+from pytest_smi.embedded.kubeapi.kinds import Resource, review_resource
+from pytest_smi.embedded.kubeapi.meta_routes import MetaRoutes
+from pytest_smi.embedded.kubeapi.registry import Registry
+from pytest_smi.embedded.kubeapi.resource_routes import ResourceRoutes
+from pytest_smi.embedded.kubeapi.routing import Attributes, Target
+from pytest_smi.embedded.kubeapi.state import State
+from pytest_smi.embedded.kubeapi.status import ApiError
+
+_log = logging.getLogger(__name__)
+
+Object = dict[str, Any]
+Authenticate = Callable[[Request], User | Awaitable[User | None] | None]
+Authorize = Callable[[Attributes], tuple[bool, str] | Awaitable[tuple[bool, str]]]
+Review = Callable[[Object, Request], Object | Awaitable[Object]]
+TokenRequest = Callable[[Object, Object, Request], Object | Awaitable[Object]]
+Forward = Callable[[Request], AnyResponse | Awaitable[AnyResponse | None] | None]
+
+_ADMIN = User("system:admin", groups=("system:masters", "system:authenticated"))
+
+
+@dataclass(slots=True, frozen=True)
+class PodRequest:
+    """A request on a subresource of a pod that exists."""
+
+    request: Request
+    pod: Object
+    namespace: str
+    name: str
+    subresource: str
+
+
+PodHandler = Callable[[PodRequest], AnyResponse | Awaitable[AnyResponse]]
+
+
+async def settled(value: Any) -> Any:
+    """The value of a hook, awaited if need be."""
+    return await value if inspect.isawaitable(value) else value
+
+
+class ApiServer:
+    """A Kubernetes API server in one event loop.
+
+    `service_cidr` is the range of ClusterIPs; `bookmark_seconds` the interval of bookmarks on idle watches; `history`
+    how many changes of each resource a watch can resume over.
+    """
+
+    def __init__(
+        self,
+        service_cidr: str = "127.64.1.0/24",
+        *,
+        bookmark_seconds: float = 10.0,
+        version: str = "1.37.0",
+        history: int = 4096,
+    ) -> None:
+        self.authenticate: Authenticate = lambda _request: _ADMIN
+        self.authorize: Authorize = lambda _attributes: (
+            True,
+            "",
+        )
+        self.pod_subresources: dict[str, PodHandler] = {}
+        self.reviews: dict[tuple[str, str], Review] = {}
+        self.token_request: TokenRequest | None = None
+        self.openapi: Forward | None = None
+        self.aggregate: Forward | None = None
+        self.aggregated_versions: Callable[[], list[tuple[str, str]]] = list
+        self.state = State(service_cidr, history)
+        self._meta = MetaRoutes(self.state.registry, version)
+        self._resources = ResourceRoutes(self.state, bookmark_seconds)
+        self._http = HttpServer(self.handle)
+        first_objects(self.state)
+
+    @property
+    def registry(self) -> Registry:
+        """What is served."""
+        return self.state.registry
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0, ssl_context: ssl.SSLContext | None = None) -> int:
+        """Listen, and return the port. May be called again for further listeners. Raises OSError."""
+        if not self._meta.address:
+            self._add_reviews()
+        bound = await self._http.listen(host, port, ssl_context)
+        if not self._meta.address or ssl_context is not None:
+            self._meta.address = f"{host}:{bound}"
+        return bound
+
+    async def stop(self) -> None:
+        """End every connection and listener."""
+        await self._http.close()
+        await self.state.webhooks.close()
+
+    def _add_reviews(self) -> None:
+        for group, plural in self.reviews:
+            resource = review_resource(group, plural)
+            if resource is None:
+                raise ValueError(f"no such review: {group} {plural}")
+            self.registry.add(resource)
+
+    def objects(self, group: str, plural: str, namespace: str | None = None) -> list[Object]:
+        """Stored objects, of one namespace or of all; never change them."""
+        return self.state.objects(group, plural, namespace)
+
+    def object(self, group: str, plural: str, namespace: str, name: str) -> Object | None:
+        """One stored object; never change it."""
+        record = self.state.store.get((group, plural), namespace, name)
+        return record.obj if record else None
+
+    def last_change(self, group: str, plural: str) -> int:
+        """The revision of the last change of a resource."""
+        return self.state.store.collection((group, plural)).last_change
+
+    async def handle(self, request: Request) -> AnyResponse:
+        """Answer one request; never raises but for cancellation."""
+        try:
+            return await self._answer(request)
+        except ApiError as error:
+            return json_response(error.code, error.status, dict(error.headers))
+        except Exception as error:
+            _log.exception("%s %s", request.method, request.target)
+            failure = status.internal_error(f"{type(error).__name__}: {error}")
+            return json_response(failure.code, failure.status)
+
+    async def _answer(self, request: Request) -> AnyResponse:
+        target = routing.parse(request.path)
+        user = await settled(self.authenticate(request))
+        if user is None:
+            raise status.unauthorized()
+        request.user = user
+        await self._check_allowed(routing.attributes(request, target))
+        if self.aggregate is not None and request.path.startswith("/apis/"):
+            answer = await settled(self.aggregate(request))
+            if answer is not None:
+                return cast("AnyResponse", answer)
+        if not target.plural:
+            return await self._answer_meta(request)
+        return await self._answer_resource(request, target)
+
+    async def _check_allowed(self, attributes: Attributes) -> None:
+        allowed, reason = await settled(self.authorize(attributes))
+        if allowed:
+            return
+        suffix = f": {reason}" if reason else ""
+        user = f'User "{attributes.user.name}"'
+        if not attributes.is_resource:
+            text = f'forbidden: {user} cannot {attributes.verb} path "{attributes.path}"{suffix}'
+            raise status.status(403, "Forbidden", text, {})
+        resource = "/".join(filter(None, [attributes.resource, attributes.subresource]))
+        scope = f'in the namespace "{attributes.namespace}"' if attributes.namespace else "at the cluster scope"
+        why = f'{user} cannot {attributes.verb} resource "{resource}" in API group "{attributes.group}" {scope}{suffix}'
+        raise status.forbidden(attributes.resource, attributes.name, attributes.group, why)
+
+    async def _answer_meta(self, request: Request) -> AnyResponse:
+        if request.path.startswith("/openapi/") and self.openapi is not None:
+            answer = await settled(self.openapi(request))
+            if answer is not None:
+                return cast("AnyResponse", answer)
+        return self._meta.answer(request, self.aggregated_versions())
+
+    async def _answer_resource(self, request: Request, target: Target) -> AnyResponse:
+        resource = self.registry.find(target.group, target.version, target.plural)
+        if resource is None or target.rest or (target.namespace and not resource.namespaced):
+            raise status.unknown_path()
+        call = Call(request, target, resource, negotiation.accepted(request))
+        if resource.verbs == ("create",):
+            return await self._review(call)
+        if target.subresource in self.pod_subresources and resource.key == ("", "pods"):
+            pod = self.state.record(call).obj
+            wanted = PodRequest(request, pod, target.namespace, target.name, target.subresource)
+            return cast("AnyResponse", await settled(self.pod_subresources[target.subresource](wanted)))
+        if target.subresource == "token" and resource.key == ("", "serviceaccounts"):
+            return await self._token(call)
+        return await self._resources.answer(call)
+
+    def _posted(self, call: Call) -> Object:
+        if call.request.method != "POST":
+            raise status.method_not_allowed()
+        body = negotiation.load(call.request).value
+        if not isinstance(body, dict):
+            raise status.bad_request("the body is not an object")
+        return cast("Object", body)
+
+    async def _review(self, call: Call) -> Response:
+        body = self._posted(call)
+        resource: Resource = call.resource
+        if body.get("kind", resource.kind) != resource.kind:
+            raise status.bad_request(f"the object provided is unrecognized (must be of type {resource.kind})")
+        if resource.namespaced:
+            body["metadata"] = {**(body.get("metadata") or {}), "namespace": call.target.namespace}
+        answer = await settled(self.reviews[resource.key](body, call.request))
+        return json_response(201, answer)
+
+    async def _token(self, call: Call) -> Response:
+        if self.token_request is None:
+            raise status.unknown_path()
+        body = self._posted(call)
+        account = self.state.record(call).obj
+        return json_response(201, await settled(self.token_request(account, body, call.request)))

@@ -1,0 +1,122 @@
+"""Snapshot -> Policy, with the decisions of a `Semantics`. The same input gives the same policy."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from pytest_smi.embedded.mesh import topology
+from pytest_smi.embedded.mesh.model import ANYONE, Grant, Notice, Policy, Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_smi.embedded.mesh.model import Pod, PodKey, PodPort, ServiceKey, ServicePort
+    from pytest_smi.embedded.mesh.semantics import Semantics
+    from pytest_smi.embedded.mesh.semantics_access import Allowance
+    from pytest_smi.embedded.mesh.snapshot import Manifest, Snapshot
+
+_OPEN = (Grant(frozenset({ANYONE})),)
+
+
+def compile_policy(snapshot: Snapshot, semantics: Semantics) -> Policy:
+    """Everything the data plane must do for the objects of a snapshot."""
+    view = semantics.view(snapshot)
+    pods = topology.pods(view)
+    services = topology.service_ports(view, pods)
+    inbound = _inbound(view, semantics, pods)
+    guards: Mapping[ServiceKey, tuple[Grant, ...]] = {}
+    if semantics.side() == "client":
+        guards = _guards(pods, services, inbound)
+        inbound = dict.fromkeys(inbound, _OPEN)
+    splits = view.all("TrafficSplit")
+    routes = {key: _routes(view, semantics, services, splits, service) for key, service in services.items()}
+    notices = tuple(_notices(semantics, services, splits))
+    return Policy(pods, services, inbound, routes, guards, notices, semantics.unavailable())
+
+
+def _inbound(view: Snapshot, semantics: Semantics, pods: Sequence[Pod]) -> dict[PodPort, tuple[Grant, ...]]:
+    allowances = _allowances(view, semantics, pods)
+    ports = topology.pod_ports(view, pods)
+    found: dict[PodPort, tuple[Grant, ...]] = {}
+    for pod in pods:
+        if not pod.meshed:
+            continue
+        combined = semantics.combine(allowances.get(pod.key, ()))
+        replicas = [one for one in pods if (one.namespace, one.account) == (pod.namespace, pod.account)]
+        for (number, _), protocol in sorted(ports[pod.key].items()):
+            grants = tuple(grant for one in combined if (grant := semantics.grant(one, number, protocol)))
+            found[pod.key, number, protocol] = semantics.enforced(pod, replicas, grants)
+    return found
+
+
+def _allowances(view: Snapshot, semantics: Semantics, pods: Sequence[Pod]) -> dict[PodKey, list[Allowance]]:
+    found: defaultdict[PodKey, list[Allowance]] = defaultdict(list)
+    for target in view.all("TrafficTarget"):
+        if not semantics.valid(target):
+            continue
+        destinations = semantics.destinations(view, target, pods)
+        if destinations:
+            allowance = semantics.allowance(view, target, pods)
+            for pod in destinations:
+                found[pod.key].append(allowance)
+    return found
+
+
+def _guards(
+    pods: Sequence[Pod],
+    services: Mapping[ServiceKey, ServicePort],
+    inbound: Mapping[PodPort, tuple[Grant, ...]],
+) -> dict[ServiceKey, tuple[Grant, ...]]:
+    """The grants of the pods behind each Service port, for a mesh that enforces them at the client's side."""
+    keys = {pod.ip: pod.key for pod in pods}
+    return {
+        key: tuple(
+            grant
+            for endpoint in service.endpoints
+            for grant in inbound.get((keys[endpoint.ip], endpoint.port, service.protocol), _OPEN)
+        )
+        for key, service in services.items()
+    }
+
+
+def _routes(
+    view: Snapshot,
+    semantics: Semantics,
+    services: Mapping[ServiceKey, ServicePort],
+    splits: Sequence[Manifest],
+    root: ServicePort,
+) -> tuple[Route, ...]:
+    split = semantics.split_of(splits, root)
+    if split is None:
+        return (Route(None, semantics.unsplit(services, splits, root)),)
+    shares = semantics.shares(services, split, root) or semantics.empty(split, root)
+    conditions = semantics.conditions(view, split)
+    if conditions is None:
+        return (Route(None, shares),)
+    rest = Route(None, semantics.unmatched(split, root))
+    if root.protocol != "http":
+        return (rest,)  # conditions are about HTTP requests; nothing else can meet one (TS-092, open)
+    return (*(Route(condition, shares) for condition in conditions), rest)
+
+
+def _notices(
+    semantics: Semantics, services: Mapping[ServiceKey, ServicePort], splits: Sequence[Manifest]
+) -> Iterator[Notice]:
+    """SPL §Ports: an operator should be told of a backend that is left out (TS-056)."""
+    names = {(service.namespace, service.service) for service in services.values()}
+    for split in splits:
+        metadata = split["metadata"]
+        roots = [service for service in services.values() if semantics.is_root(split, service)]
+        for backend in split["spec"].get("backends") or ():
+            if (metadata["namespace"], backend["service"]) not in names:
+                continue
+            for root in roots:
+                key = (root.namespace, backend["service"], root.port, root.protocol == "udp")
+                if not semantics.takes(services, key):
+                    about = ("TrafficSplit", metadata["namespace"], metadata["name"])
+                    message = (
+                        f"backend {backend['service']} gets no traffic for port {root.port} of {root.service}: "
+                        f"Service {backend['service']} does not expose that port"
+                    )
+                    yield Notice(about, metadata.get("uid", ""), "BackendWithoutPort", message)
