@@ -7,12 +7,13 @@ the plugin (and with it this module) in every run of an environment.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 if TYPE_CHECKING:
+    import pytest
+
     from pytest_smi.assertions.access import assert_allowed as assert_allowed
     from pytest_smi.assertions.access import assert_denied as assert_denied
     from pytest_smi.assertions.access import is_allowed as is_allowed
+    from pytest_smi.assertions.flows import Flow as Flow
     from pytest_smi.assertions.flows import assert_never_allowed as assert_never_allowed
     from pytest_smi.assertions.flows import assert_uninterrupted as assert_uninterrupted
     from pytest_smi.assertions.matrix import assert_every_pod_answers as assert_every_pod_answers
@@ -56,7 +57,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "pytest_smi.assertions.access": ("assert_allowed", "assert_denied", "is_allowed"),
-    "pytest_smi.assertions.flows": ("assert_never_allowed", "assert_uninterrupted"),
+    "pytest_smi.assertions.flows": ("Flow", "assert_never_allowed", "assert_uninterrupted"),
     "pytest_smi.assertions.matrix": ("assert_every_pod_answers", "assert_matrix", "assert_on_one_connection"),
     "pytest_smi.assertions.plain": ("assert_accepted", "assert_rejected", "assert_that"),
     "pytest_smi.assertions.shares": ("assert_only", "assert_reaches", "assert_shares"),
@@ -90,11 +91,13 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 
-def requirement(identifier: str) -> pytest.MarkDecorator:
+def requirement(identifier: str) -> "pytest.MarkDecorator":
     """Mark a test as the judgement of one SMI requirement, e.g. `@requirement("TA-005")`.
 
     It is collected once for each API version that carries the requirement. An unknown id is a collection error.
     """
+    import pytest
+
     return pytest.mark.requirement(identifier)
 
 

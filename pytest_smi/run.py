@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,8 +26,6 @@ from pytest_smi.spec.catalogue import UnknownRequirement, find
 from pytest_smi.spec.instances import instances
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_smi.evidence import Instance
     from pytest_smi.mesh.profile import Profile
     from pytest_smi.settings import Settings
@@ -55,7 +54,9 @@ class Run:
     @cached_property
     def allure(self) -> allure_report.Allure:
         """The way into Allure's results (nothing happens without --alluredir); first used once Allure is configured."""
-        return allure_report.connect(self.config.pluginmanager)
+        return allure_report.connect(
+            self.config.pluginmanager, facts={"mesh": self.profile.name, "release": self.release}
+        )
 
     @property
     def cluster_provider(self) -> str:
@@ -105,6 +106,7 @@ class Run:
         if dropped:
             self.config.hook.pytest_deselected(items=dropped)
             items[:] = kept
+        self.facts["planned"] = sum(TRIAL in item.stash for item in items)
 
     def _instance_of(self, item: pytest.Item) -> Instance | None:
         marker = item.get_closest_marker("requirement")
@@ -139,7 +141,7 @@ class Run:
         if isinstance(exception, HarnessError):
             report.longrepr = f"{type(exception).__name__}: {exception}"
             if report.when == "setup" and "scene" not in self.facts:
-                item.session.shouldstop = f"smi: {exception}"
+                item.session.shouldfail = f"smi: {exception}"
         if trial:
             trial.take(report, exception, item.user_properties)
 
@@ -160,11 +162,15 @@ class Run:
             pytest_status=int(status),
             problems=len(self.ledger.problems),
             other_failures=self.ledger.other_failures,
+            planned=self.facts.get("planned"),
         )
         junit.add_suite_properties(self.config, self._suite_properties())
         if not session.config.option.collectonly:
             session.exitstatus = self.exit.status
             self._write()
+            folder = self.config.getoption("allure_report_dir", None)
+            if folder:
+                self.allure.write_facts(Path(folder), self._suite_properties())
 
     def _suite_properties(self) -> dict[str, str]:
         mesh = self.facts.get("mesh", {})
@@ -186,9 +192,13 @@ class Run:
             mesh={"name": self.profile.name, **self.facts.get("mesh", {})},
             cluster={"provider": self.cluster_provider, **self.facts.get("cluster", {})},
             settings=self.settings.as_dict(),
+            planned=self.facts.get("planned"),
         )
         document = results.document(run, self.ledger.results, self.exit, self.ledger.problems)
-        results.write(self.settings.results, document)
+        try:
+            results.write(self.settings.results, document)
+        except HarnessError as fault:
+            self.exit = exit_report.Exit(exit_report.ERROR, str(fault))
 
     def header(self) -> str:
         """The line in pytest's header."""

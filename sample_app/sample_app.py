@@ -226,7 +226,7 @@ class Behaviour(NamedTuple):
     def from_json(cls, data: Any) -> Behaviour:
         """Check and take a behaviour; raises `BadPlan`."""
         table = _table(data, "behaviour", set(cls._fields))
-        headers = table.get("headers") or {}
+        headers = table.get("headers", {})
         if not isinstance(headers, dict):
             raise BadPlan("headers: give an object of names and values")
         for name, value in headers.items():
@@ -1071,7 +1071,7 @@ class Plan(NamedTuple):
             protocol=_text(table, "protocol", "http1", PROTOCOLS),
             method=_line_text(table.get("method") or "GET", "method"),
             path=_line_text(table.get("path") or "/", "path"),
-            headers=cls._headers(table.get("headers") or []),
+            headers=cls._headers(table.get("headers", [])),
             body=_text(table, "body", "").encode(),
             raw=cls._raw(table),
             ids=ids,

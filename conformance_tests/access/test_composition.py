@@ -1,4 +1,4 @@
-"""Access, composition: how matches, rules, sources and TrafficTargets add up. There is no deny: everything is a union."""
+"""Access, composition: how matches, rules, sources and TrafficTargets add up. Nothing denies, all is a union."""
 
 from pytest_smi import (
     ANY,
@@ -70,9 +70,7 @@ def test_any_of_several_sources_is_allowed(
 
 
 @requirement("TA-025")
-def test_grants_of_several_traffic_targets_add_up(
-    smi: Smi, kettle: Workload, cosy: Workload, teapot: Workload
-) -> None:
+def test_grants_of_several_traffic_targets_add_up(smi: Smi, kettle: Workload, cosy: Workload, teapot: Workload) -> None:
     """Two TrafficTargets on one destination: each client has what its own grants."""
     smi.apply(TrafficTarget("tea", [kettle], teapot, [POUR]), TrafficTarget("milk", [cosy], teapot, [STIR]))
     assert_allowed(kettle.get(teapot, "/pour"), cosy.get(teapot, "/stir"))
@@ -120,9 +118,7 @@ def test_adding_a_traffic_target_never_removes_access(
 
 
 @requirement("TA-029")
-def test_deleting_a_traffic_target_removes_its_own_grants_only(
-    smi: Smi, kettle: Workload, teapot: Workload
-) -> None:
+def test_deleting_a_traffic_target_removes_its_own_grants_only(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """What another TrafficTarget grants stays."""
     tea = TrafficTarget("tea", [kettle], teapot, [POUR])
     smi.apply(tea, TrafficTarget("milk", [kettle], teapot, [STIR]))

@@ -30,7 +30,7 @@ def assert_allowed(*calls: Call, times: int | None = None) -> None:
 
 def remember(call: Call) -> None:
     """Note a call that was seen allowed: leaving the test waits until it is not served any more."""
-    key = (call.client.name, call.target.host, call.request.protocol, call.request.port)
+    key = (call.pod.name, call.target.host, call.request.protocol, call.request.port)
     call.smi.granted[key] = impatient(call)
 
 

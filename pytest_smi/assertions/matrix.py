@@ -102,13 +102,11 @@ def _until_right_twice(call: Call, wrong: Callable[[], list[str]]) -> list[str]:
 
 def _wrong_cells(cells: list[tuple[Call, bool]]) -> list[str]:
     seen = [(call, call.send(1)[0], allowed) for call, allowed in cells]
-    arrived: set[str] = set()
-    for target in dict.fromkeys(call.target for call, _, _ in seen):
-        ids = [one.id for call, one, _ in seen if call.target == target]
-        arrived.update(next(call for call, _, _ in seen if call.target == target).arrived(ids))
+    calls = {call.target: call for call, _, _ in seen}
+    logs = {target: call.arrived(one.id for _, one, _ in seen) for target, call in calls.items()}
     wrong = []
     for call, one, allowed in seen:
-        if call.served(one) is not allowed or (one.id in arrived) is not allowed:
+        if call.served(one) is not allowed or (one.id in logs[call.target]) is not allowed:
             wrong.append(f"{call} {'not ' if allowed else ''}served ({one.shape})")
     return wrong
 

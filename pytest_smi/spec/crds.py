@@ -43,34 +43,35 @@ def _crd(
     served: Mapping[str, Sequence[str]] | None,
 ) -> dict[str, Any]:
     chosen = kind.versions if served is None else served.get(kind.area, ())
-    versions = [
-        {
-            "name": version,
-            "served": version in chosen,
-            "storage": version == STORAGE_VERSION,
-            "schema": {"openAPIV3Schema": schema(kind.kind, version, header_encoding)},
-            "additionalPrinterColumns": _columns(kind, version),
-        }
-        for version in kind.versions
-    ]
+    names = {
+        "kind": kind.kind,
+        "listKind": f"{kind.kind}List",
+        "plural": kind.plural,
+        "singular": kind.singular,
+        "shortNames": [kind.short],
+        "categories": ["smi"],
+    }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{kind.plural}.{kind.group}"},
         "spec": {
             "group": kind.group,
-            "names": {
-                "kind": kind.kind,
-                "listKind": f"{kind.kind}List",
-                "plural": kind.plural,
-                "singular": kind.singular,
-                "shortNames": [kind.short],
-                "categories": ["smi"],
-            },
+            "names": names,
             "scope": "Namespaced",
             "conversion": conversion,
-            "versions": versions,
+            "versions": [_version(kind, version, header_encoding, version in chosen) for version in kind.versions],
         },
+    }
+
+
+def _version(kind: Kind, version: str, header_encoding: Literal["array", "map"], served: bool) -> dict[str, Any]:
+    return {
+        "name": version,
+        "served": served,
+        "storage": version == STORAGE_VERSION,
+        "schema": {"openAPIV3Schema": schema(kind.kind, version, header_encoding)},
+        "additionalPrinterColumns": _columns(kind, version),
     }
 
 

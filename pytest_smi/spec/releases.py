@@ -145,7 +145,7 @@ def _trios(area: str, version: str, served: Served) -> list[ApiVersions]:
         for specs in choices("specs")
         if _agree(access, specs, split)
     ]
-    return sorted(trios, key=lambda trio: _absent(area, trio))
+    return sorted(trios, key=_absent)
 
 
 def _agree(access: str | None, specs: str | None, split: str | None) -> bool:
@@ -154,7 +154,6 @@ def _agree(access: str | None, specs: str | None, split: str | None) -> bool:
     return split is None or specs is None or compatible("split", split, specs)
 
 
-def _absent(area: str, trio: ApiVersions) -> tuple[bool, ...]:
-    """Sort key: complete trios first. For a split, the specs it can refer to matter more than access does."""
-    order = ("specs", "access") if area == "split" else ("access", "specs", "split")
-    return tuple(getattr(trio, name) is None for name in order)
+def _absent(trio: ApiVersions) -> tuple[bool, bool, bool]:
+    """Sort key: complete trios first; specs matter most, because access is nothing without them."""
+    return trio.specs is None, trio.access is None, trio.split is None

@@ -23,10 +23,9 @@ balanced as a whole) break the assumption: count such connections instead.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, inf, lgamma, log, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,21 +45,33 @@ class Decision(StrEnum):
     UNDECIDED = "undecided"
 
 
-@dataclass(frozen=True)
-class _Side:
-    """One side of one backend's share; `far` and `near` are shares below `share`, or both above it."""
+class _Ratio(NamedTuple):
+    """The logarithm of L(one share) / L(another): what each request of the backend adds, and each of another."""
+
+    hit: float
+    miss: float
+
+    @classmethod
+    def of(cls, above: float, below: float) -> _Ratio:
+        # A share of 0 or 1 admits only one kind of request, the other kind is decided exactly and never comes here.
+        hit = log(above / below) if above and below else 0.0
+        miss = log((1 - above) / (1 - below)) if above < 1 and below < 1 else 0.0
+        return cls(hit, miss)
+
+    def after(self, taken: int, missed: int) -> float:
+        return taken * self.hit + missed * self.miss
+
+
+class _Side(NamedTuple):
+    """One side of one backend's share, with the evidence on that side for the mesh and against it."""
 
     share: float
-    near: float
-    far: float
+    for_mesh: _Ratio
+    against_mesh: _Ratio
 
-    def for_mesh(self, taken: int, total: int) -> float:
-        """Logarithm of L(share) / L(far)."""
-        return _log_likelihood(taken, total, self.share) - _log_likelihood(taken, total, self.far)
-
-    def against_mesh(self, taken: int, total: int) -> float:
-        """Logarithm of L(far) / L(near)."""
-        return _log_likelihood(taken, total, self.far) - _log_likelihood(taken, total, self.near)
+    @classmethod
+    def at(cls, share: float, near: float, far: float) -> _Side:
+        return cls(share, _Ratio.of(share, far), _Ratio.of(far, near))
 
     def requests_until(self, evidence: float) -> float:
         """About how many requests a mesh that is exactly right needs until `for_mesh` reaches `evidence`.
@@ -68,32 +79,20 @@ class _Side:
         Each request adds a divergence d on average, with a standard deviation s; chance holds one side of a backend
         back while it helps the other. Solves n*d - E|Z|*s*sqrt(n) = evidence.
         """
-        won = log(self.share / self.far) if self.share else 0.0
-        lost = log((1 - self.share) / (1 - self.far)) if self.share < 1 else 0.0
-        mean = self.share * won + (1 - self.share) * lost
-        drag = _MEAN_ABSOLUTE_NORMAL * sqrt(self.share * (1 - self.share)) * abs(won - lost)
-        return ((drag + sqrt(drag * drag + 4 * mean * evidence)) / (2 * mean)) ** 2
+        hit, miss = self.for_mesh
+        mean = self.share * hit + (1 - self.share) * miss
+        drag = _MEAN_ABSOLUTE_NORMAL * sqrt(self.share * (1 - self.share)) * abs(hit - miss)
+        root: float = (drag + sqrt(drag * drag + 4 * mean * evidence)) / (2 * mean)
+        return root * root
 
 
 def _sides(share: float, tolerance: float, slack: float) -> tuple[_Side, ...]:
     sides = []
-    if share > 0:
-        far, near = min(tolerance, _FAR_PART * share), min(slack, _NEAR_PART * share)
-        sides.append(_Side(share, share - near, share - far))
-    if share < 1:
-        rest = 1 - share
-        far, near = min(tolerance, _FAR_PART * rest), min(slack, _NEAR_PART * rest)
-        sides.append(_Side(share, share + near, share + far))
+    for room, away in ((share, -1), (1 - share, 1)):
+        if room > 0:
+            near, far = min(slack, _NEAR_PART * room), min(tolerance, _FAR_PART * room)
+            sides.append(_Side.at(share, share + away * near, share + away * far))
     return tuple(sides)
-
-
-def _log_likelihood(taken: int, total: int, share: float) -> float:
-    """Logarithm of share^taken * (1-share)^(total-taken), where 0^0 is 1."""
-    if share <= 0:
-        return -inf if taken else 0.0
-    if share >= 1:
-        return -inf if taken < total else 0.0
-    return taken * log(share) + (total - taken) * log(1 - share)
 
 
 class SharesTest:
@@ -144,9 +143,11 @@ class SharesTest:
         certain = total > 0
         for name, sides in self._sides.items():
             taken = counts.get(name, 0)
-            if any(side.against_mesh(taken, total) >= self._to_fail for side in sides):
-                return Decision.FAIL
-            certain = certain and all(side.for_mesh(taken, total) >= self._to_pass for side in sides)
+            missed = total - taken
+            for side in sides:
+                if side.against_mesh.after(taken, missed) >= self._to_fail:
+                    return Decision.FAIL
+                certain = certain and side.for_mesh.after(taken, missed) >= self._to_pass
         return Decision.PASS if certain else Decision.UNDECIDED
 
     def interval(self, counts: Mapping[str, int], confidence: float = 0.999999) -> dict[str, tuple[float, float]]:
@@ -171,10 +172,16 @@ def _interval(taken: int, total: int, confidence: float) -> tuple[float, float]:
     limit = log(1 / (1 - confidence))
 
     def excluded(share: float) -> bool:
-        return mixture - _log_likelihood(taken, total, share) >= limit
+        impossible = (share == 0 and taken > 0) or (share == 1 and taken < total)
+        likelihood = -inf if impossible else _times_log(taken, share) + _times_log(total - taken, 1 - share)
+        return mixture - likelihood >= limit
 
     observed = taken / total
     return _edge(excluded, 0.0, observed), _edge(excluded, 1.0, observed)
+
+
+def _times_log(count: int, share: float) -> float:
+    return count * log(share) if count else 0.0
 
 
 def _edge(excluded: Callable[[float], bool], outside: float, inside: float) -> float:

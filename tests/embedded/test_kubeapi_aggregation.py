@@ -33,7 +33,7 @@ class Metrics(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        if self.path == BASE:
+        if self.path.partition("?")[0] == BASE:
             entry = {
                 "name": "brews",
                 "singularName": "brew",

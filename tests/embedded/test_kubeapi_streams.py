@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import re
 import socket
 import socketserver
@@ -20,6 +21,13 @@ from tests.embedded.kubeapi_harness import DEADLINE_SECONDS, Cluster, kubectl_pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+# The official client leaves the socket of a stream to the garbage collector; the fixture `core` collects it at once.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 class Echo(socketserver.StreamRequestHandler):
@@ -63,6 +71,7 @@ def core(cluster: Cluster) -> Iterator[Any]:
     api_client = official_config.new_client_from_config(str(cluster.kubeconfig))
     yield official.CoreV1Api(api_client)
     api_client.close()
+    gc.collect()
 
 
 def free_port() -> int:

@@ -33,6 +33,7 @@ class FakeCall:
         self._arrived: dict[str, int] = {}
         self.sent = 0
         self.client = SimpleNamespace(name="kettle", scene=SimpleNamespace(holder=lambda pod: workload(pod[:-2])))
+        self.pod: Any = SimpleNamespace(name="kettle-0")
         self.target = SimpleNamespace(title="teapot", host="teapot")
         self.request = SimpleNamespace(protocol="http1", port=8080)
         self.smi = SimpleNamespace(

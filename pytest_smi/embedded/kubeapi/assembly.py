@@ -6,10 +6,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_smi.embedded.kubeapi import rbac_defaults, tls
+from pytest_smi.embedded.kubeapi import protobuf, rbac_defaults, status, tls
 from pytest_smi.embedded.kubeapi.aggregation import CONFIG_MAP, Aggregator
 from pytest_smi.embedded.kubeapi.auth import Authenticator
 from pytest_smi.embedded.kubeapi.availability import AvailabilityController
+from pytest_smi.embedded.kubeapi.http import encode_json
 from pytest_smi.embedded.kubeapi.openapi import OpenApi
 from pytest_smi.embedded.kubeapi.rbac import Authorizer
 from pytest_smi.embedded.kubeapi.reviews import review_handlers
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_smi.embedded.kubeapi.http import User
+    from pytest_smi.embedded.kubeapi.http import Request, User
     from pytest_smi.embedded.kubeapi.server import ApiServer
     from pytest_smi.embedded.node.api import NodeApi
     from pytest_smi.embedded.rest import Client
@@ -67,14 +68,31 @@ def assemble(server: ApiServer, node: NodeApi | None, folder: Path, tokens: Mapp
     authenticator = Authenticator(server, authorizer, tokens)
     aggregator = Aggregator(server, folder)
     authority = tls.new_authority("pytest-smi")
-    server.authenticate = authenticator.authenticate
+    server.authenticate = lambda request: authenticator.authenticate(as_json(request))
     server.authorize = authorizer.authorize
-    server.reviews = review_handlers(authenticator, authorizer)
+    server.reviews.update(review_handlers(authenticator, authorizer))
     server.token_request = authenticator.token_request
     server.openapi = OpenApi(server.registry)
     server.aggregate = aggregator.aggregate
     server.aggregated_versions = aggregator.versions
     if node is not None:
-        server.pod_subresources = PodStreams(server, node).handlers()
+        server.pod_subresources.update(PodStreams(server, node).handlers())
     context = tls.server_context(tls.server_pair(authority), folder)
     return Assembly(authority.cert_pem, context, authenticator, aggregator)
+
+
+def as_json(request: Request) -> Request:
+    """Turn a protobuf body into JSON, before anything reads it; the request is changed and returned.
+
+    Status subresources keep theirs (and are refused later), because protobuf.types has no fields of status. Raises
+    ApiError (400).
+    """
+    if request.headers.get("content-type", "") == protobuf.MEDIA_TYPE and not request.path.endswith("/status"):
+        try:
+            decoded = protobuf.decode(request.body)
+        except protobuf.Unreadable as problem:
+            raise status.bad_request(f"the object provided is unrecognized: {problem}") from None
+        if decoded is not None:
+            request.body = encode_json(decoded)
+            request.headers["content-type"] = "application/json"
+    return request

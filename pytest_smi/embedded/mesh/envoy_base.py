@@ -17,6 +17,8 @@ CLIENT = "smi.client"
 """Filter state: the address of the pod whose sidecar a connection passes; it travels along inside Envoy."""
 DESTINATION = "envoy.network.transport_socket.original_dst_address"
 """Filter state that ORIGINAL_DST clusters connect to."""
+DESTINATION_HEADER = "x-smi-destination"
+"""Request header, set by us and taken off again: address and port that the client connected to."""
 
 SIDECAR = "sidecar"
 STREAMS = "streams"

@@ -11,9 +11,9 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.embedded.mesh.envoy_base import (
-    APP,
     CLIENT,
     DESTINATION,
+    DESTINATION_HEADER,
     PLAIN,
     SIDECAR,
     STREAMS,
@@ -233,8 +233,12 @@ def _http(table: str, directory: Path, *, tunnel: bool = False) -> Resource:
 def _manager(*, tunnel: bool, **routes: Any) -> Resource:
     """Takes requests as they are: paths unchanged, no ids added, nothing of the client's believed."""
     router = extension("router", "filters.http.router.v3.Router", suppress_envoy_headers=True)
-    removed = [{"remove": name} for name in _STEERING]
-    mutation = extension("unsteered", "http.early_header_mutation.header_mutation.v3.HeaderMutation", mutations=removed)
+    destination = {"key": DESTINATION_HEADER, "value": _LOCAL_ADDRESS}
+    changes: list[Resource] = [
+        {"append": {"header": destination, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}},
+        *({"remove": name} for name in _STEERING),
+    ]
+    mutation = extension("unsteered", "http.early_header_mutation.header_mutation.v3.HeaderMutation", mutations=changes)
     fields: dict[str, Any] = {
         "stat_prefix": "http",
         "codec_type": "HTTP2" if tunnel else "AUTO",

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 
 from pytest_smi.embedded.mesh.envoy_base import (
     APP,
+    DESTINATION_HEADER,
     STREAMS,
     Resource,
-    action,
-    matcher_input,
-    matcher_map,
     service_cluster,
     typed,
 )
@@ -25,20 +23,18 @@ from pytest_smi.embedded.mesh.envoy_rbac import enforce, enforce_at_client, exac
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pytest_smi.embedded.mesh.model import Grant, HttpMatch, Policy, Protocol, Route, ServicePort, Shares
-
-_Table = dict[str, dict[str, Resource]]
+    from pytest_smi.embedded.mesh.model import Grant, HttpMatch, Policy, Protocol, ServicePort, Shares
 
 
 def inbound(policy: Policy) -> Resource:
     """What each port of each meshed pod lets in. Ports that are missing here answer 404: closed."""
     addresses = {pod.key: pod.ip for pod in policy.pods}
-    table: _Table = {}
-    for (key, port, protocol), grants in policy.inbound.items():
-        if protocol != "udp":
-            route = _inbound_route(protocol, grants, unavailable=policy.unavailable)
-            table.setdefault(addresses[key], {})[str(port)] = action("route", route)
-    return _configuration("inbound", [_by_destination(table)] if table else [])
+    hosts = [
+        _host(addresses[key], port, [_inbound_route(protocol, grants, unavailable=policy.unavailable)])
+        for (key, port, protocol), grants in policy.inbound.items()
+        if protocol != "udp"
+    ]
+    return _table("inbound", hosts)
 
 
 def _inbound_route(protocol: Protocol, grants: Iterable[Grant], *, unavailable: bool) -> Resource:
@@ -47,22 +43,21 @@ def _inbound_route(protocol: Protocol, grants: Iterable[Grant], *, unavailable: 
     if protocol == "tcp":
         forward["upgrade_configs"] = [{"upgrade_type": "CONNECT", "connect_config": {}}]
     answer: Resource = {"direct_response": {"status": 503}} if unavailable else {"route": forward}
-    return typed("config.route.v3.Route", match=match, typed_per_filter_config=enforce(grants), **answer)
+    return {"match": match, "typed_per_filter_config": enforce(grants), **answer}
 
 
 def services(policy: Policy) -> Resource:
     """Where HTTP requests of meshed clients to each Service port go."""
-    table: _Table = {}
+    hosts = []
     for service in _ports(policy, "http"):
         guard = _guard(policy, service)
         routes = [
-            typed("config.route.v3.Route", match=match, **guard, **_forward(route.shares))
+            {"match": match, **guard, **_forward(route.shares)}
             for route in policy.routes[service.key]
             for match in _request_matches(route.match)
         ]
-        found = action("routes", typed("config.route.v3.RouteList", routes=routes))
-        table.setdefault(service.cluster_ip, {})[str(service.port)] = found
-    return _configuration("services", [_by_destination(table)] if table else [])
+        hosts.append(_host(service.cluster_ip, service.port, routes))
+    return _table("services", hosts)
 
 
 def streams(policy: Policy) -> Resource:
@@ -74,8 +69,7 @@ def streams(policy: Policy) -> Resource:
             {"match": {"connect_matcher": {}}, **guard, **_forward(route.shares)}
             for route in policy.routes[service.key]
         ]
-        domain = f"{service.cluster_ip}:{service.port}"
-        hosts.append({"name": domain, "domains": [domain], "routes": routes})
+        hosts.append(_host(service.cluster_ip, service.port, routes))
     return typed("config.route.v3.RouteConfiguration", name=STREAMS, virtual_hosts=hosts)
 
 
@@ -112,15 +106,17 @@ def _request_matches(match: HttpMatch | None) -> list[Resource]:
     ]
 
 
-def _by_destination(table: _Table) -> Resource:
-    """A virtual host that finds its route by the address and port that the client connected to, never by a header."""
-    addresses = {
-        ip: {"matcher": matcher_map(matcher_input("network.v3.DestinationPortInput"), ports)}
-        for ip, ports in table.items()
-    }
-    matcher = matcher_map(matcher_input("network.v3.DestinationIPInput"), addresses)
-    return {"name": "all", "domains": ["*"], "matcher": matcher}
+def _host(ip: str, port: int, routes: list[Resource]) -> Resource:
+    name = f"{ip}:{port}"
+    return {"name": name, "domains": [name], "routes": routes}
 
 
-def _configuration(name: str, hosts: list[Resource]) -> Resource:
-    return typed("config.route.v3.RouteConfiguration", name=name, virtual_hosts=hosts)
+def _table(name: str, hosts: list[Resource]) -> Resource:
+    """Routes are found by the address that the client connected to, never by what it wrote into `Host`."""
+    return typed(
+        "config.route.v3.RouteConfiguration",
+        name=name,
+        vhost_header=DESTINATION_HEADER,
+        request_headers_to_remove=[DESTINATION_HEADER],
+        virtual_hosts=hosts,
+    )

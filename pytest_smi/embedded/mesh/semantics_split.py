@@ -103,5 +103,5 @@ class SplitSemantics(AccessSemantics):
         return ((root.key, 1),)
 
     def empty(self, split: Manifest, root: ServicePort) -> Shares:
-        """No backend may take traffic. Open: all weights 0 refuses it (TS-009), an empty list splits nothing (TS-013)."""
+        """No backend may take traffic. Open: all weights 0 refuses it (TS-009), no backends split nothing (TS-013)."""
         return () if split["spec"].get("backends") else ((root.key, 1),)

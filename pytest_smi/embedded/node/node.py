@@ -31,6 +31,7 @@ Object = dict[str, Any]
 Key = tuple[str, str]
 NAME = "embedded"
 SIDECAR = "embedded.pytest-smi.dev/sidecar"
+PRIVATE_ADDRESS = "embedded.pytest-smi.dev/private-address"
 _PODS = "v1", "pods"
 _FINISHED = ("Succeeded", "Failed")
 
@@ -108,10 +109,9 @@ class Node:
     def _pod_changed(self, kind: str, pod: Object) -> None:
         uid = pod["metadata"]["uid"]
         if kind == "DELETED":
-            if uid in self._pods:
-                task = asyncio.create_task(self._bury(uid))
-                self._burials.add(task)
-                task.add_done_callback(self._burials.discard)
+            task = asyncio.create_task(self._bury(uid))
+            self._burials.add(task)
+            task.add_done_callback(self._burials.discard)
             return
         if known := self._pods.get(uid):
             known.update(pod)
@@ -120,10 +120,10 @@ class Node:
 
     async def _bury(self, uid: str) -> None:
         """The object has gone: nothing of the pod may stay."""
-        pod = self._pods.pop(uid)
-        await pod.stop(0)
+        if pod := self._pods.pop(uid, None):
+            await pod.stop(0)
+            await asyncio.to_thread(shutil.rmtree, pod.sandbox.folder, True)
         self._addresses.release(uid)
-        await asyncio.to_thread(shutil.rmtree, pod.sandbox.folder, True)
 
     async def _begin(self, key: Key) -> None:
         pod = self._informer.get(*key)
@@ -136,26 +136,32 @@ class Node:
             self._start(pod)
 
     async def _bind(self, pod: Object) -> None:
+        """Takes the pod, and in the same write says where its process will listen: the mesh needs to know."""
         metadata = pod["metadata"]
-        binding = {
-            "apiVersion": "v1",
-            "kind": "Binding",
-            "metadata": {"name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]},
-            "target": {"apiVersion": "v1", "kind": "Node", "name": NAME},
+        told = {
+            "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"],
+            "annotations": {PRIVATE_ADDRESS: self._addresses_of(pod)[1]},
         }
-        path = path_to(*_PODS, metadata["namespace"], metadata["name"], "binding")
+        path = path_to(*_PODS, metadata["namespace"], metadata["name"])
         try:
-            await self._client.create(path, binding)
+            # Not the subresource `binding`: it would need a second write for the annotation.
+            bound = await self._client.patch(path, {"metadata": told, "spec": {"nodeName": NAME}})
         except ApiFailure as failure:
-            if failure.code not in (404, 409):
+            if failure.code != 404:
                 raise
+            return
+        self._informer.absorb(bound)
+
+    def _addresses_of(self, pod: Object) -> tuple[str, str]:
+        """(pod IP, address on which its process listens)."""
+        ip = self._addresses.acquire(pod["metadata"]["uid"])
+        sidecar = (pod["metadata"].get("annotations") or {}).get(SIDECAR) == "true"
+        return ip, self._block.private_address(ip) if sidecar else ip
 
     def _start(self, pod: Object) -> None:
         uid = pod["metadata"]["uid"]
-        ip = self._addresses.acquire(uid)
-        sidecar = (pod["metadata"].get("annotations") or {}).get(SIDECAR) == "true"
-        bind = self._block.private_address(ip) if sidecar else ip
-        sandbox = Sandbox(self._client, self._spawner, pod, self._folder / uid, ip, bind, self._dns)
+        sandbox = Sandbox(self._client, self._spawner, pod, self._folder / uid, *self._addresses_of(pod), self._dns)
         one = self._pods[uid] = Pod(sandbox, self._informer, self._block.node, self._recorder.warn)
         one.update(pod)
         one.start()

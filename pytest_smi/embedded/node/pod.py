@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.node.launch import Sandbox
 
 Object = dict[str, Any]
-PRIVATE_ADDRESS = "embedded.pytest-smi.dev/private-address"
 _RETRY = 0.02  # seconds, at first, when something that the pod needs is not there yet
 _LONGEST_RETRY = 1.0
 
@@ -89,7 +88,6 @@ class Pod:
     async def _run(self) -> None:
         self._dirty.set()
         try:
-            await self._announce()
             await self._await_volumes()
         except (ApiFailure, OSError) as fault:
             _log.warning("preparing %s: %s", self._path(), fault)
@@ -103,14 +101,6 @@ class Pod:
                     return
             for one in self.containers:
                 group.create_task(one.run())
-
-    async def _announce(self) -> None:
-        """Puts the private address on the pod: the mesh needs it to reach the process behind the sidecar."""
-        metadata = self.sandbox.pod["metadata"]
-        if (metadata.get("annotations") or {}).get(PRIVATE_ADDRESS) == self.sandbox.bind:
-            return
-        patch = {"metadata": {"uid": metadata["uid"], "annotations": {PRIVATE_ADDRESS: self.sandbox.bind}}}
-        self._informer.absorb(await self._client.patch(self._path(), patch))
 
     async def _await_volumes(self) -> None:
         delay = _RETRY

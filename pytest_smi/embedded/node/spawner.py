@@ -11,14 +11,15 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 _PYTHON = re.compile(r"python(3(\.\d+)?)?")
 _HARMLESS = {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}  # true, or without effect, for a forked script
+_PROGRAM = Path(__file__).with_name("zygote.py")
 _ZYGOTE_LOST = 137  # as after SIGKILL, which is what its containers got
 
 
@@ -43,7 +44,8 @@ class Zygote:
         self.socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-X", "utf8", "-m", "pytest_smi.embedded.node.zygote", str(theirs.fileno())],
+                # By its file and without -m, so that it loads nothing of this package: every container would carry it.
+                [sys.executable, "-P", "-X", "utf8", str(_PROGRAM), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,

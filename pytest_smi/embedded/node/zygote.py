@@ -1,4 +1,4 @@
-"""The process from which all containers are forked, run as `python -m pytest_smi.embedded.node.zygote FD`.
+"""The process from which all containers are forked, run as `python -P zygote.py FD`.
 
 It has imported what a Python program usually needs, so a Python script becomes a process by a fork alone, in about a
 millisecond instead of sixty; and a script that many pods run is compiled once. Everything else is forked and executed.
@@ -203,7 +203,7 @@ def _prepare(argv: list[str]) -> dict[str, Any]:
     main.__file__ = argv[0]
     sys.modules["__main__"] = main
     sys.argv = argv
-    sys.path[0] = str(Path(argv[0]).parent)
+    sys.path.insert(0, str(Path(argv[0]).parent))
     return main.__dict__
 
 

@@ -1,0 +1,156 @@
+"""Access, dynamics: what is written takes effect, on the pods that run."""
+
+from typing import Any
+
+from pytest_smi import (
+    ANY,
+    Deployed,
+    Flow,
+    HTTPRouteGroup,
+    RouteRef,
+    Rule,
+    Smi,
+    TCPRoute,
+    TrafficTarget,
+    Workload,
+    assert_allowed,
+    assert_denied,
+    assert_every_pod_answers,
+    assert_never_allowed,
+    assert_that,
+    assert_uninterrupted,
+    requirement,
+)
+
+POUR = ANY("/pour$", name="pour")
+STIR = ANY("/stir$", name="stir")
+
+
+def unchanged(smi: Smi, *workloads: Workload) -> None:
+    """The pods are the ones that ran before, and none of their containers was restarted."""
+    now: list[dict[str, Any]] = [pod for one in workloads for pod in smi.scene.pods(one)]
+    restarts = sum(status["restartCount"] for pod in now for status in pod["status"].get("containerStatuses", []))
+    same = {pod["metadata"]["uid"] for pod in now} == {pod.uid for one in workloads for pod in one.pods}
+    assert_that(smi, same and not restarts, "the same pods, never restarted", {"same": same, "restarts": restarts})
+
+
+@requirement("TA-110")
+def test_creating_takes_effect_without_restarts(smi: Smi, kettle: Workload, teapot: Workload) -> None:
+    """Denied before, allowed after, by the same pods."""
+    assert_denied(kettle.get(teapot, "/pour"))
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [POUR]))
+    assert_allowed(kettle.get(teapot, "/pour"))
+    unchanged(smi, kettle, teapot)
+
+
+@requirement("TA-111")
+def test_deleting_revokes_without_restarts(smi: Smi, kettle: Workload, teapot: Workload) -> None:
+    """Allowed before, denied after, by the same pods."""
+    tea = TrafficTarget("tea", [kettle], teapot, [POUR])
+    smi.apply(tea)
+    assert_allowed(kettle.get(teapot, "/pour"))
+    smi.delete(tea)
+    assert_denied(kettle.get(teapot, "/pour"))
+    unchanged(smi, kettle, teapot)
+
+
+@requirement("TA-112")
+def test_editing_the_sources_is_followed(smi: Smi, kettle: Workload, cosy: Workload, teapot: Workload) -> None:
+    """A source that is added gets in, one that is removed does not any more."""
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [POUR]))
+    assert_allowed(kettle.get(teapot, "/pour"))
+    smi.apply(TrafficTarget("tea", [kettle, cosy], teapot, [POUR]))
+    assert_allowed(cosy.get(teapot, "/pour"))
+    smi.apply(TrafficTarget("tea", [cosy], teapot, [POUR]))
+    assert_denied(kettle.get(teapot, "/pour"))
+    assert_allowed(cosy.get(teapot, "/pour"))
+
+
+@requirement("TA-113")
+def test_editing_the_rules_is_followed(smi: Smi, kettle: Workload, teapot: Workload) -> None:
+    """Another match of the same group, then another group."""
+    menu, extra = HTTPRouteGroup("menu", [POUR, STIR]), HTTPRouteGroup("extra", [ANY("/clean$")])
+    smi.apply(extra, TrafficTarget("tea", [kettle], teapot, [Rule(menu, [POUR])]))
+    assert_allowed(kettle.get(teapot, "/pour"))
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [Rule(menu, [STIR])]))
+    assert_allowed(kettle.get(teapot, "/stir"))
+    assert_denied(kettle.get(teapot, "/pour"))
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [RouteRef("HTTPRouteGroup", extra.name)]))
+    assert_allowed(kettle.get(teapot, "/clean"))
+    assert_denied(kettle.get(teapot, "/stir"))
+
+
+@requirement("TA-114")
+def test_editing_a_route_object_is_followed(smi: Smi, kettle: Workload, teapot: Workload) -> None:
+    """The TrafficTarget is not touched; the expression in the group it refers to changes."""
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [HTTPRouteGroup("menu", [ANY("/pour$", name="serve")])]))
+    assert_allowed(kettle.get(teapot, "/pour"))
+    smi.apply(HTTPRouteGroup("menu", [ANY("/stir$", name="serve")]))
+    assert_allowed(kettle.get(teapot, "/stir"))
+    assert_denied(kettle.get(teapot, "/pour"))
+
+
+@requirement("TA-115")
+def test_new_destination_pods_are_covered_from_the_first_request(
+    smi: Smi, kettle: Workload, intruder: Workload, teapot: Workload
+) -> None:
+    """While a replica starts nobody slips in; once it is ready it serves who is granted."""
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [POUR]))
+    assert_allowed(kettle.get(teapot, "/pour"))
+    with assert_never_allowed(intruder.get(teapot, "/pour")), smi.scaled(teapot, 2):
+        assert_every_pod_answers(kettle.get(teapot, "/pour"))
+
+
+@requirement("TA-116")
+def test_new_source_pods_are_allowed(smi: Smi, kettle: Workload, intruder: Workload, teapot: Workload) -> None:
+    """A replica of the client that starts after the policy may call as the first one does."""
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [POUR]))
+    with smi.scaled(kettle, 2):
+        assert_allowed(*(kettle.get(teapot, "/pour", pod=pod) for pod in kettle.pods))
+        assert_denied(intruder.get(teapot, "/pour"))
+
+
+@requirement("TA-117")
+def test_another_service_account_makes_another_client(smi: Smi, kettle: Workload, teapot: Workload) -> None:
+    """A client that is deployed anew under an unlisted ServiceAccount is denied."""
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [POUR]))
+    for account, check in (("kettle", assert_allowed), ("intruder", assert_denied)):
+        with smi.deployed(Deployed("turncoat", smi.namespace, account, service=False)) as (turncoat,):
+            check(turncoat.get(teapot, "/pour"))
+
+
+@requirement("TA-118")
+def test_observe_an_open_connection_at_revocation(smi: Smi, kettle: Workload, teapot: Workload) -> None:
+    """No document says whether a connection that is open when its grant is revoked is cut or kept."""
+    tea = TrafficTarget("tea", [kettle], teapot, [TCPRoute("tea-ports")])
+    smi.apply(tea)
+    assert_allowed(kettle.tcp(teapot))
+    with Flow(kettle.tcp(teapot), held=True) as flow:
+        smi.delete(tea)
+        assert_denied(kettle.tcp(teapot))
+    smi.observe("the connection was kept", flow.served == flow.requests)
+
+
+@requirement("TA-120")
+def test_recreating_leads_to_the_same_state(smi: Smi, kettle: Workload, intruder: Workload, teapot: Workload) -> None:
+    """Deleted and created again, a TrafficTarget grants what it granted before, no more and no less."""
+    tea = TrafficTarget("tea", [kettle], teapot, [POUR])
+    for _ in range(2):
+        smi.apply(tea)
+        assert_allowed(kettle.get(teapot, "/pour"))
+        assert_denied(kettle.get(teapot, "/stir"), intruder.get(teapot, "/pour"))
+        smi.delete(tea)
+        assert_denied(kettle.get(teapot, "/pour"))
+
+
+@requirement("TA-121")
+def test_other_objects_changes_cause_no_gap(smi: Smi, kettle: Workload, cosy: Workload, teapot: Workload) -> None:
+    """While many unrelated TrafficTargets come and go, a granted flow goes on without a failure."""
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [POUR]))
+    assert_allowed(kettle.get(teapot, "/pour"))
+    others = [TrafficTarget(f"other-{number}", [teapot], cosy, [ANY(f"/{number}$")]) for number in range(10)]
+    with assert_uninterrupted(kettle.get(teapot, "/pour")):
+        smi.apply(*others)
+        assert_allowed(teapot.get(cosy, "/9"))
+        smi.delete(*others)
+        assert_denied(teapot.get(cosy, "/9"))

