@@ -198,7 +198,7 @@ class Run:
         try:
             results.write(self.settings.results, document)
         except HarnessError as fault:
-            self.exit = exit_report.Exit(exit_report.ERROR, str(fault))
+            self.exit = exit_report.Exit(exit_report.ERRORS, str(fault))
 
     def header(self) -> str:
         """The line in pytest's header."""

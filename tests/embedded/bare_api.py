@@ -84,7 +84,7 @@ class Api:
 
     def get(self, path: str, **headers: str) -> Answer:
         """GET."""
-        return self.raw("GET", path, **headers)
+        return self.raw("GET", path, None, **headers)
 
     def post(self, path: str, obj: Any) -> Answer:
         """POST as JSON."""

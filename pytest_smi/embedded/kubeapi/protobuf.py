@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 MAGIC = b"k8s\x00"
@@ -65,8 +67,8 @@ def decode(body: bytes) -> dict[str, Any] | None:
     """The object in a request body; None when its kind is not in the table. Raises Unreadable."""
     if not body.startswith(MAGIC):
         raise Unreadable("the body does not begin as Kubernetes protobuf does")
-    envelope = {number: value for number, value in _fields(body[len(MAGIC) :], "envelope")}
-    meta = {number: value for number, value in _fields(_as_bytes(envelope.get(1, b""), "typeMeta"), "typeMeta")}
+    envelope = dict(_fields(body[len(MAGIC) :], "envelope"))
+    meta = dict(_fields(_as_bytes(envelope.get(1, b""), "typeMeta"), "typeMeta"))
     version, kind = (_text(meta.get(number, b""), "typeMeta") for number in (1, 2))
     known = table().kinds
     if kind not in known.get(version, ()) and kind not in known["*"]:
@@ -75,7 +77,7 @@ def decode(body: bytes) -> dict[str, Any] | None:
 
 
 def message(name: str, data: bytes, path: str) -> dict[str, Any]:
-    """One message of a known type. Empty values of fields that are no pointers are left out, as JSON leaves them out."""
+    """One message of a known type. Empty fields that are no pointers are left out, as JSON leaves them out."""
     fields = table().types[name]
     found: dict[str, Any] = {}
     for number, value in _fields(data, path):
@@ -104,7 +106,7 @@ def _store(found: dict[str, Any], known: Field, value: Wire, path: str) -> None:
     if known.type.startswith("["):
         found.setdefault(known.name, []).append(_value(known.type[1:-1], value, path))
     elif known.type.startswith("{"):
-        entry = {number: part for number, part in _fields(_as_bytes(value, path), path)}
+        entry = dict(_fields(_as_bytes(value, path), path))
         key = _text(entry.get(1, b""), path)
         found.setdefault(known.name, {})[key] = _value(known.type[1:-1], entry.get(2, b""), f"{path}[{key}]")
     else:
@@ -149,12 +151,12 @@ def _time(value: Wire, path: str) -> str | None:
 
 
 def _quantity(value: Wire, path: str) -> str:
-    parts = {number: part for number, part in _fields(_as_bytes(value, path), path)}
+    parts = dict(_fields(_as_bytes(value, path), path))
     return _text(parts.get(1, b""), path)
 
 
 def _int_or_string(value: Wire, path: str) -> int | str:
-    parts = {number: part for number, part in _fields(_as_bytes(value, path), path)}
+    parts = dict(_fields(_as_bytes(value, path), path))
     return _text(parts.get(3, b""), path) if parts.get(1) else _int(parts.get(2, 0), path)
 
 
