@@ -587,7 +587,7 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(problem)
 
     def _refuse(self, problem: Malformed) -> None:
-        """Say what was wrong, then read on for a while: a close with bytes unread would destroy the answer on its way."""
+        """Say what was wrong, then read on for a while: to close with bytes unread would destroy the answer."""
         body = self.app.complaint(self.port, str(problem))
         self.transport.write(response_head(problem.status, len(body), close=True) + body)
         self._ending = True
@@ -832,7 +832,7 @@ class LineServer(asyncio.Protocol):
 
 
 class DatagramServer(asyncio.DatagramProtocol):
-    """UDP: `smi-id: ID` is logged and answered by `smi-pod: POD ID`; any other datagram is dropped."""
+    """UDP: `smi-id: ID` is logged and answered by `smi-pod: POD ID` and the rest; any other datagram is dropped."""
 
     def __init__(self, app: App, port: int) -> None:
         self.app = app
@@ -846,9 +846,10 @@ class DatagramServer(asyncio.DatagramProtocol):
         """Called by asyncio."""
         if not data.startswith(b"smi-id: "):
             return
-        request_id = data.partition(b"\n")[0][8:].strip().decode("latin-1")
+        line, _, rest = data.partition(b"\n")
+        request_id = line[8:].strip().decode("latin-1")
         self.app.log.add(self.port, "udp", _show_address(addr), request_id)
-        self.transport.sendto(f"smi-pod: {self.app.pod} {request_id}\n".encode("latin-1"), addr)
+        self.transport.sendto(f"smi-pod: {self.app.pod} {request_id}\n".encode("latin-1") + rest, addr)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1418,11 +1419,11 @@ class H2Codec(Codec):
         self._connection = H2Connection(config)
         self._connection.initiate_connection()
         self._grpc = plan.protocol == "grpc"
+        self._began = b""  # the first bytes of the connection
 
     def start(self, request_id: str) -> bytes:
         """Headers and, as far as the peer's window allows, the body."""
         self.reset(request_id)
-        self._began = b""
         self._stream = self._connection.get_next_available_stream_id()
         self._connection.send_headers(self._stream, self._request_fields(), end_stream=not self._message())
         self._unsent = self._message()
@@ -1467,15 +1468,22 @@ class H2Codec(Codec):
         from h2.exceptions import ProtocolError
 
         self.heard = True
-        self._began = (self._began + data)[:16]
+        if len(self._began) < 4:
+            # A server begins with a SETTINGS frame, type 4. Other bytes h2 can take for a frame of megabytes to come.
+            self._began += data[:4]
+            if _is_tls_alert(self._began):
+                self.error = "tls"
+                return
+            if len(self._began) >= 4 and self._began[3] != 4:
+                self.error = "malformed"
+                return
         try:
             for event in self._connection.receive_data(data):
                 self._handle(event)
             if not self.done and self.error is None:
                 self._send_body()
         except ProtocolError:
-            # Says an HTTP/1.1 peer, too, which answers an HTTP/2 preface in its own way.
-            self.error = self.error or ("tls" if _is_tls_alert(self._began) else "malformed")
+            self.error = self.error or "malformed"
         self.out += self._take_out()
 
     def idle(self, data: bytes) -> bool:
@@ -1909,8 +1917,12 @@ class ControlConnection(HttpConnection):
         super().__init__(app, port)
         self._run: Run | None = None
 
+    def eof_received(self) -> bool:
+        """Called by asyncio: who asks sends no more only when it is gone."""
+        return False
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by asyncio: without a listener, a run has no purpose."""
+        """Called by asyncio: with nobody left to tell, a run has no purpose."""
         if self._run is not None:
             self._run.cancel()
             self._run = None

@@ -34,7 +34,8 @@ class Answer:
         self.code = response.status
         self.headers = response.headers
         self.text = response.data.decode()
-        self.body: Any = json.loads(self.text) if self.text.startswith(("{", "[")) else self.text
+        lines = self.text.splitlines()
+        self.body: Any = json.loads(self.text) if len(lines) == 1 and self.text[0] in "{[" else self.text
 
     @property
     def message(self) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_smi.spec.crds import crds
 from tests.embedded.kubeapi_harness import Cluster, as_json, crd
 
 if TYPE_CHECKING:
@@ -66,3 +67,14 @@ def test_a_changed_crd_is_explained_anew(cluster: Cluster) -> None:
     manifest = crd(colour={"type": "string", "description": "Glaze."}, size={"type": "string"})
     cluster.kubectl("apply", "-f", "-", stdin=as_json(manifest))
     assert "Glaze." in cluster.kubectl("explain", "pot.spec.colour").stdout
+
+
+def test_the_smi_kinds_are_explained_in_every_version(cluster: Cluster) -> None:
+    for manifest in crds():
+        cluster.kubectl("apply", "-f", "-", stdin=as_json(manifest))
+    text = cluster.kubectl("explain", "trafficsplit.spec.backends").stdout
+    assert "weight" in text
+    assert "service" in text
+    older = cluster.kubectl("explain", "trafficsplit.spec.backends", "--api-version=split.smi-spec.io/v1alpha1").stdout
+    assert "v1alpha1" in older
+    assert "rules" in cluster.kubectl("explain", "traffictarget.spec").stdout

@@ -166,7 +166,7 @@ def test_what_is_not_http_is_malformed(heard: bytes) -> None:
     assert hear(http(), heard).error == "malformed"
 
 
-@pytest.mark.parametrize("protocol", ["http1", "tcp", "banner"])
+@pytest.mark.parametrize("protocol", ["http1", "h2c", "tcp", "banner"])
 def test_a_tls_alert_is_recognised(protocol: str) -> None:
     plan = app.Plan.from_json({"host": "h", "port": 1, "protocol": protocol})
     assert hear(app._CODECS[protocol](plan), b"\x15\x03\x01\x00\x02\x02\x28").error == "tls"

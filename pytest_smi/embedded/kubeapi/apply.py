@@ -68,13 +68,13 @@ def remove(value: Any, schema: Schema, path: Path) -> Any:
 
 
 def _given_up(entries: list[Entry], mine: Entry | None, applied: FieldSet) -> list[Path]:
-    """Paths of the last intent that nobody wants any more, deepest first."""
+    """Paths of the last intent that nobody wants any more; items of lists stand before the keys that name them."""
     if mine is None:
         return []
     others: FieldSet = set().union(*(entry.fields for entry in entries if entry is not mine))
     wanted = others | applied
     held = {path[:depth] for path in wanted for depth in range(1, len(path) + 1)}
-    return sorted((path for path in mine.fields if path not in held), key=len, reverse=True)
+    return sorted((path for path in mine.fields if path not in held), key=len)
 
 
 def apply(live: Object | None, intent: Object, call: Call, *, force: bool) -> Object:

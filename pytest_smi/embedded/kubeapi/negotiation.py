@@ -16,25 +16,43 @@ PROTOBUF = "application/vnd.kubernetes.protobuf"
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(_Base):  # type: ignore[misc]
-    """YAML as Kubernetes reads it: no timestamps, and duplicate keys are noticed."""
+class _Repeated(dict[str, Any]):
+    """An object that remembers which of its keys stood twice."""
 
-    duplicates: list[str]
+    keys_twice: tuple[str, ...] = ()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) == len(pairs):
+        return result
+    marked = _Repeated(result)
+    names = [name for name, _ in pairs]
+    marked.keys_twice = tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
+    return marked
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """YAML as Kubernetes reads it: keys are strings, times are text, and repeated keys are noticed."""
 
 
 def _mapping(loader: Any, node: yaml.MappingNode) -> dict[str, Any]:
-    result: dict[str, Any] = {}
     loader.flatten_mapping(node)
+    pairs = []
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
-        if key in result:
-            loader.duplicates.append(str(key))
-        result[key if isinstance(key, str) else json.dumps(key)] = loader.construct_object(value_node, deep=True)
-    return result
+        pairs.append((key if isinstance(key, str) else json.dumps(key), loader.construct_object(value_node, deep=True)))
+    return _object(pairs)
+
+
+def _integer(loader: Any, node: yaml.ScalarNode) -> Any:
+    # 12:30:45 is a number to base 60 in YAML 1.1, but text to everyone who writes manifests
+    return node.value if ":" in node.value else loader.construct_yaml_int(node)
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
 @dataclass(slots=True)
@@ -45,42 +63,32 @@ class Body:
     duplicates: list[str]
 
 
-def _load_yaml(raw: bytes) -> Body:
-    loader = _Loader(raw)
-    loader.duplicates = []
-    try:
-        return Body(loader.get_single_data(), loader.duplicates)
-    except yaml.YAMLError as error:
-        raise status.bad_request(f"error converting YAML to JSON: yaml: {' '.join(str(error).split())}") from None
-    finally:
-        loader.dispose()
-
-
-class _Pairs(dict[str, Any]):
-    """A JSON object that remembers which of its keys stood twice."""
-
-    repeated: tuple[str, ...] = ()
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) == len(pairs):
-        return result
-    marked = _Pairs(result)
-    names = [name for name, _ in pairs]
-    marked.repeated = tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
-    return marked
+def _settled(raw: Any) -> Body:
+    duplicates: list[str] = []
+    return Body(_settle(raw, "", duplicates), duplicates)
 
 
 def _settle(value: Any, path: str, duplicates: list[str]) -> Any:
     """Plain dictionaries again, with the full paths of repeated keys collected."""
     if isinstance(value, dict):
-        if isinstance(value, _Pairs):
-            duplicates += [f"{path}.{name}" if path else name for name in value.repeated]
+        if isinstance(value, _Repeated):
+            duplicates += [f"{path}.{name}" if path else name for name in value.keys_twice]
         return {key: _settle(item, f"{path}.{key}" if path else key, duplicates) for key, item in value.items()}
     if isinstance(value, list):
         return [_settle(item, f"{path}[{index}]", duplicates) for index, item in enumerate(value)]
     return value
+
+
+def _load_yaml(raw: bytes) -> Body:
+    loader = None
+    try:
+        loader = _Loader(raw)
+        return _settled(loader.get_single_data())
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise status.bad_request(f"error converting YAML to JSON: yaml: {' '.join(str(error).split())}") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
 
 
 def _refuse_constant(text: str) -> Any:
@@ -90,13 +98,12 @@ def _refuse_constant(text: str) -> Any:
 def load_json(raw: bytes) -> Body:
     """A JSON body. Raises ApiError (400) when it is none."""
     try:
-        value = json.loads(raw, object_pairs_hook=_pairs, parse_constant=_refuse_constant)
+        value = json.loads(raw, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise status.bad_request(
             f"the object provided is unrecognized: couldn't get version/kind; json parse error: {error}"
         ) from None
-    duplicates: list[str] = []
-    return Body(_settle(value, "", duplicates), duplicates)
+    return _settled(value)
 
 
 def media_type(request: Request) -> str:

@@ -83,9 +83,11 @@ class _Builder:
     ) -> dict[str, Any]:
         resource = self._resource
         area = (resource.group.split(".")[0].capitalize() or "Core") + resource.version.capitalize()
-        reach = "Namespaced" if resource.namespaced and scoped else ""
+        before, after = ("Namespaced", "") if scoped else ("", "ForAllNamespaces")
+        if not resource.namespaced:
+            before = after = ""
         operation: dict[str, Any] = {
-            "operationId": f"{word}{area}{reach}{resource.kind}{suffix}" + ("" if scoped else "ForAllNamespaces"),
+            "operationId": f"{word}{area}{before}{resource.kind}{suffix}{after}",
             "description": f"{word} {resource.kind}",
             "parameters": [self._parameter(name, kind) for name, kind in parameters],
             "x-kubernetes-action": _ACTIONS.get(verb, verb),

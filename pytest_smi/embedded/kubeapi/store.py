@@ -78,6 +78,11 @@ class Collection:
         self._subscriptions: set[Subscription] = set()
         self._limit = max(history, 1024)
 
+    @property
+    def watchers(self) -> int:
+        """How many subscriptions there are."""
+        return len(self._subscriptions)
+
     def record(self, change: Change) -> None:
         """Make a change known to history and watchers."""
         if len(self._history) == self._history.maxlen:

@@ -58,6 +58,10 @@ class Allowance:
 class AccessSemantics:
     """Access control as the documents have it."""
 
+    def __init__(self) -> None:
+        self.refused: set[str] = set()
+        """Patterns that the data plane turned out not to take."""
+
     # Which TrafficTargets count, and for which pods
 
     def valid(self, target: Manifest) -> bool:
@@ -201,7 +205,7 @@ class AccessSemantics:
 
     def compiles(self, pattern: str) -> bool:
         """Whether a pattern is a regular expression that the data plane takes."""
-        return regex.acceptable(pattern)
+        return pattern not in self.refused and regex.acceptable(pattern)
 
     def path(self, pattern: str) -> str:
         """SP §HTTPRouteGroup: anchored at the beginning (TSC-011), at the end only if it says so (TSC-012, open)."""

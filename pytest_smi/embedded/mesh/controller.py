@@ -1,0 +1,141 @@
+"""The control loop: something changed -> snapshot -> policy -> files. Events that are there already are taken together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from pytest_smi.embedded.client import Informer
+from pytest_smi.embedded.mesh import envoy_config
+from pytest_smi.embedded.mesh.compiler import compile_policy
+from pytest_smi.embedded.mesh.snapshot import SOURCES, TOPOLOGY, Snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_smi.embedded.client import Client
+    from pytest_smi.embedded.mesh.datagrams import Relay
+    from pytest_smi.embedded.mesh.dataplane import Envoy
+    from pytest_smi.embedded.mesh.model import Policy
+    from pytest_smi.embedded.mesh.notices import Herald
+    from pytest_smi.embedded.mesh.semantics import Semantics
+    from pytest_smi.embedded.mesh.xds import Directory
+
+_QUIET_SECONDS = 0.1
+_REJECTED = r"update_rejected"
+_log = logging.getLogger(__name__)
+
+
+class Controller:
+    """Keeps the data plane as the API's objects want it."""
+
+    def __init__(
+        self, client: Client, semantics: Semantics, directory: Directory, relay: Relay, herald: Herald, diagnosis: Path
+    ) -> None:
+        self._semantics = semantics
+        self._directory = directory
+        self._relay = relay
+        self._herald = herald
+        self._diagnosis = diagnosis
+        self._changed: set[str] = set(SOURCES)
+        self._wake = asyncio.Event()
+        self._informers = {kind: Informer(client, path, self._listener(kind)) for kind, path in SOURCES.items()}
+        self._proven: set[str] = set()
+        self._rejections = 0
+        self._policy: Policy | None = None
+
+    def _listener(self, kind: str) -> Any:
+        def heard(_type: str, _object: dict[str, Any]) -> None:
+            self._changed.add(kind)
+            self._wake.set()
+
+        return heard
+
+    async def watch(self) -> None:
+        """Follow the API's objects for ever."""
+        async with asyncio.TaskGroup() as group:
+            for informer in self._informers.values():
+                group.create_task(informer.run())
+
+    async def synced(self) -> None:
+        """Wait for the first complete lists, then write the first configuration."""
+        await asyncio.gather(*(informer.synced.wait() for informer in self._informers.values()))
+        self.reconcile()
+
+    async def run(self, envoy: Envoy) -> None:
+        """Apply changes for ever; when it is quiet, look whether the data plane took them."""
+        while True:
+            try:
+                async with asyncio.timeout(_QUIET_SECONDS if self._policy else None):
+                    await self._wake.wait()
+            except TimeoutError:
+                await self._settle(envoy)
+                continue
+            # Let the other watches deliver what has come in together with this.
+            await asyncio.sleep(0)
+            self.reconcile()
+
+    def reconcile(self) -> None:
+        """Bring the files up to date with what has changed since the last time."""
+        changed, self._changed = self._changed, set()
+        self._wake.clear()
+        policy = compile_policy(Snapshot({k: i.objects for k, i in self._informers.items()}), self._semantics)
+        files = envoy_config.tables(policy)
+        if changed & TOPOLOGY:
+            self._directory.certify(policy.pods)
+            topology = envoy_config.topology(policy, self._directory.path)
+            files = {"clusters": topology["clusters"], **files, "listeners": topology["listeners"]}
+        written = self._directory.write(files)
+        self._relay.update(policy)
+        self._herald.tell(policy.notices)
+        self._policy = policy
+        if written:
+            _log.info("%s changed: wrote %s", ", ".join(sorted(changed)), ", ".join(written))
+
+    async def _settle(self, envoy: Envoy) -> None:
+        """After a while without changes: note the policy for diagnosis, and see that Envoy refused nothing."""
+        assert self._policy
+        self._diagnosis.write_text(json.dumps(_plain(self._policy), indent=1))
+        self._policy = None
+        patterns = _patterns(self._informers["HTTPRouteGroup"].objects.values())
+        rejections = sum((await envoy.counters(_REJECTED)).values())
+        if rejections == self._rejections:
+            self._proven |= patterns
+            return
+        suspects = patterns - self._proven
+        _log.error("Envoy rejected an update; patterns taken out of use: %s", sorted(suspects))
+        self._rejections = rejections
+        self._semantics.refused |= suspects
+        self._changed.add("HTTPRouteGroup")
+        self.reconcile()
+
+
+def _patterns(groups: Any) -> set[str]:
+    """Every regular expression in the route groups."""
+    matches = [match for group in groups for match in (group.get("spec") or {}).get("matches") or ()]
+    paths = {match["pathRegex"] for match in matches if match.get("pathRegex")}
+    headers = [match.get("headers") or () for match in matches]
+    maps = [one for value in headers for one in ([value] if isinstance(value, dict) else value)]
+    return paths | {pattern for one in maps for pattern in one.values()}
+
+
+def _plain(policy: Policy) -> dict[str, Any]:
+    """The policy as JSON, for people: keys joined, sets sorted."""
+
+    def value(found: Any) -> Any:
+        if isinstance(found, dict):
+            return {_joined(key): value(inner) for key, inner in found.items()}
+        if isinstance(found, (frozenset, set)):
+            return sorted((value(inner) for inner in found), key=str)
+        if isinstance(found, (list, tuple)):
+            return [value(inner) for inner in found]
+        return found
+
+    return dict(value(asdict(policy)))
+
+
+def _joined(key: Any) -> str:
+    return "/".join(_joined(part) for part in key) if isinstance(key, tuple) else str(key)

@@ -1,0 +1,96 @@
+"""The reference mesh in one event loop: certificate authority, webhook, control loop, UDP relay and Envoy."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from pytest_smi.embedded.client import Client
+from pytest_smi.embedded.mesh.ca import Authority
+from pytest_smi.embedded.mesh.controller import Controller
+from pytest_smi.embedded.mesh.datagrams import Relay
+from pytest_smi.embedded.mesh.dataplane import Envoy, find_envoy
+from pytest_smi.embedded.mesh.faults import semantics_of
+from pytest_smi.embedded.mesh.install import install
+from pytest_smi.embedded.mesh.notices import Herald
+from pytest_smi.embedded.mesh.webhook import ConversionWebhook
+from pytest_smi.embedded.mesh.xds import Directory
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Running:
+    """A mesh that programs traffic; `ready` is what its ready line says."""
+
+    ready: dict[str, Any]
+    envoy: Envoy
+
+    async def until(self, end: asyncio.Event) -> bool:
+        """Wait for `end` (True), or for Envoy to end by itself (False)."""
+        wanted = asyncio.ensure_future(end.wait())
+        unwanted = asyncio.ensure_future(self.envoy.ended())
+        done, pending = await asyncio.wait((wanted, unwanted), return_when=asyncio.FIRST_COMPLETED)
+        for one in pending:
+            one.cancel()
+        return wanted in done
+
+
+@contextlib.asynccontextmanager
+async def mesh(kubeconfig: Path, state: Path, fault: str | None = None) -> AsyncIterator[Running]:
+    """A running mesh with its files in `state`. Raises MeshError when it cannot start, OSError without an API."""
+    semantics = semantics_of(fault)
+    binary = find_envoy()
+    authority = Authority()
+    directory = Directory(state / "envoy", authority)
+    async with contextlib.AsyncExitStack() as stack:
+        client = stack.enter_context(contextlib.closing(Client.from_kubeconfig(kubeconfig)))
+        webhook = ConversionWebhook(authority, semantics.converted)
+        await webhook.start()
+        stack.push_async_callback(webhook.close)
+        await install(client, semantics, webhook.url, authority.pem)
+        relay = stack.enter_context(contextlib.closing(Relay()))
+        controller = Controller(client, semantics, directory, relay, Herald(client), state / "policy.json")
+        tasks = await stack.enter_async_context(_Tasks())
+        tasks.begin(controller.watch())
+        await controller.synced()
+        envoy = Envoy(binary, directory.path, state / "envoy.log")
+        stack.push_async_callback(envoy.stop)
+        await envoy.start()
+        await envoy.ready()
+        tasks.begin(controller.run(envoy))
+        ready = {"ready": True, "version": _own_version(), "envoy": envoy.version, "fault": fault}
+        yield Running(ready, envoy)
+
+
+def _own_version() -> str:
+    try:
+        return version("pytest-smi")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class _Tasks:
+    """Tasks that are cancelled at the end of the context; one that fails ends the context with its exception."""
+
+    def __init__(self) -> None:
+        self._group = asyncio.TaskGroup()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> _Tasks:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(self, *exception: Any) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await self._group.__aexit__(*exception)
+
+    def begin(self, coroutine: Any) -> None:
+        """Start a task."""
+        self._tasks.append(self._group.create_task(coroutine))
