@@ -116,4 +116,4 @@ class Connection:
     def close(self) -> None:
         """Closes at once, without waiting for the peer."""
         self._reusable = False
-        self._writer.close()
+        self._writer.transport.abort()

@@ -8,7 +8,10 @@ import re
 import socket
 import socketserver
 import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -109,6 +112,31 @@ def test_following_ends_with_the_container(cluster: Cluster) -> None:
         assert follower.wait(DEADLINE_SECONDS) == 0
 
 
+def test_following_begins_before_the_container_is_reported_running(cluster: Cluster) -> None:
+    cluster.running_pod("early")
+    path = "/api/v1/namespaces/default/pods/early"
+    pod = cluster.request("GET", path)
+    running = pod["status"]["containerStatuses"][0]["state"]
+    states = [{"waiting": {"reason": "ContainerCreating"}}, running, {"waiting": {"reason": "CrashLoopBackOff"}}]
+
+    def report(state: dict[str, Any]) -> None:
+        current = cluster.request("GET", path)
+        current["status"]["containerStatuses"][0]["state"] = state
+        cluster.request("PUT", f"{path}/status", current)
+
+    report(states[0])
+    command = [kubectl_path(), "--kubeconfig", str(cluster.kubeconfig), "logs", "-f", "early"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
+        assert follower.stdout is not None
+        assert [follower.stdout.readline() for _ in range(3)][2] == "third\n"
+        report(states[1])
+        with cluster.log_file("early").open("a") as file:
+            file.write("fourth\n")
+        assert follower.stdout.readline() == "fourth\n"
+        report(states[2])
+        assert follower.wait(DEADLINE_SECONDS) == 0
+
+
 @pytest.mark.parametrize(
     ("query", "code", "text"),
     [
@@ -145,6 +173,20 @@ def test_exec_works_with_the_official_client(core: Any) -> None:
     assert session.read_stdout() == "got tea\n"
     assert session.returncode == 4
     session.close()
+
+
+def test_bulk_output_arrives_whole(cluster: Cluster) -> None:
+    size = 8_000_000
+    done = cluster.kubectl("exec", "teapot", "--", sys.executable, "-c", f"import sys; sys.stdout.write('x' * {size})")
+    assert len(done.stdout) == size
+
+
+def test_a_child_left_behind_neither_holds_the_client_nor_lives_on(cluster: Cluster) -> None:
+    done = cluster.kubectl("exec", "teapot", "--", "sh", "-c", "sleep 600 & echo $!")
+    child = int(done.stdout)
+    end = time.monotonic() + DEADLINE_SECONDS
+    while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().split()[2]:
+        assert time.monotonic() < end, f"process {child} was not ended"
 
 
 def test_an_unknown_program_is_exit_code_127(cluster: Cluster) -> None:
@@ -262,3 +304,23 @@ def test_a_pod_that_does_not_run_cannot_be_forwarded_to(cluster: Cluster) -> Non
     with pytest.raises(ApiFailure, match="pod is not running") as failure:
         cluster.request("GET", "/api/v1/namespaces/default/pods/waiting/portforward", ports=80)
     assert failure.value.code == 400
+
+
+def test_stopping_the_server_ends_open_streams_and_their_commands(tmp_path: Path, pod_port: int) -> None:
+    cluster = Cluster(tmp_path)
+    cluster.start()
+    cluster.running_pod("teapot")
+    base = [kubectl_path(), "--kubeconfig", str(cluster.kubeconfig)]
+    command = [*base, "exec", "teapot", "--", "sh", "-c", "echo on; exec sleep 600"]
+    with (
+        kubectl_forward(cluster, "teapot", pod_port) as (port, _),
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as runner,
+        socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_SECONDS) as connection,
+    ):
+        connection.sendall(b"a\n")
+        assert connection.recv(10) == b"A\n"
+        assert runner.stdout is not None
+        assert runner.stdout.readline() == "on\n"
+        cluster.stop()
+        assert cluster.node.started[-1].returncode == -9
+        assert runner.wait(DEADLINE_SECONDS) != 0

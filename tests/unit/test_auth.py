@@ -152,10 +152,15 @@ def test_whoami_tells_user_and_groups(authenticator: auth.Authenticator) -> None
 def test_impersonation_gives_the_named_user_and_groups(authenticator: auth.Authenticator) -> None:
     user = authenticator.authenticate(
         request(
-            "admin-token", impersonate_user="anna", impersonate_group="brewers, tasters", impersonate_extra_scope="a"
+            "admin-token",
+            impersonate_user="anna",
+            impersonate_group="brewers, tasters",
+            **{"impersonate_extra_example.org%2fscope": "a"},
         )
     )
-    assert user == User("anna", groups=("brewers", "tasters", "system:authenticated"), extra={"scope": ("a",)})
+    assert user == User(
+        "anna", groups=("brewers", "tasters", "system:authenticated"), extra={"example.org/scope": ("a",)}
+    )
 
 
 def test_an_impersonated_account_has_its_own_groups(authenticator: auth.Authenticator) -> None:

@@ -38,7 +38,7 @@ def test_a_minimal_profile_takes_defaults(tmp_path: Path) -> None:
 
 
 def test_an_unknown_mesh_names_the_nearest() -> None:
-    with pytest.raises(MeshError, match="unknown mesh referense .did you mean reference"):
+    with pytest.raises(MeshError, match=r"unknown mesh referense .did you mean reference"):
         load_profile("referense")
 
 

@@ -16,6 +16,7 @@ import secrets
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from pytest_smi.embedded.kubeapi import status
 from pytest_smi.embedded.kubeapi.http import User
@@ -195,7 +196,7 @@ class Authenticator:
         groups = [item.strip() for item in headers.get("impersonate-group", "").split(",") if item.strip()]
         uid = headers.get("impersonate-uid", "")
         prefix = "impersonate-extra-"
-        extra = {key[len(prefix) :]: (value,) for key, value in headers.items() if key.startswith(prefix)}
+        extra = {unquote(key[len(prefix) :]): (value,) for key, value in headers.items() if key.startswith(prefix)}
         if not name:
             if groups or uid or extra:
                 raise status.bad_request("requested impersonation without impersonating a user")

@@ -206,12 +206,11 @@ class Session:
     """The server end of one SPDY connection over any tunnel of bytes.
 
     `send` writes raw bytes; `opened` is called for each new stream, which has been accepted already. Feed what arrives
-    to `feed`. `gone` is set when the peer says GOAWAY.
+    to `feed`; the session is over when the tunnel is.
     """
 
     def __init__(self, send: Send, opened: Callable[[Stream], None]) -> None:
         self.streams: dict[int, Stream] = {}
-        self.gone = False
         self._send = send
         self._opened = opened
         self._parser = FrameParser()
@@ -248,12 +247,10 @@ class Session:
             case Control.PING:
                 if _number(frame.payload) % 2:  # odd ids are the client's own pings; even ones answer ours
                     await self._send(control_frame(Control.PING, frame.payload))
-            case Control.GOAWAY:
-                self.gone = True
             case Control.HEADERS:
                 self._codec.decode(frame.payload[4:])  # the compression state is shared: it has to be read
             case _:
-                pass  # SETTINGS, WINDOW_UPDATE and unknown types must be ignored, section 2.2.1
+                pass  # GOAWAY, SETTINGS, WINDOW_UPDATE change nothing here; unknown types are to be ignored, 2.2.1
 
     async def _open(self, frame: Frame) -> None:
         number = _number(frame.payload)

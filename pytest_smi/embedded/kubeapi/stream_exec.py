@@ -91,8 +91,8 @@ def internal(message: str) -> dict[str, Any]:
 async def _carry(socket: WebSocket, process: asyncio.subprocess.Process, plan: Plan) -> int | None:
     """Carry the streams; the exit code, or None when the client left first."""
     pumps = [
-        asyncio.ensure_future(_pump(socket, STDOUT if plan.stdout else None, process.stdout)),
-        asyncio.ensure_future(_pump(socket, STDERR if plan.stderr else None, process.stderr)),
+        _Pump(socket, STDOUT if plan.stdout else None, process.stdout),
+        _Pump(socket, STDERR if plan.stderr else None, process.stderr),
     ]
     feed = asyncio.ensure_future(_feed(socket, process.stdin))
     exited = asyncio.ensure_future(process.wait())
@@ -100,20 +100,46 @@ async def _carry(socket: WebSocket, process: asyncio.subprocess.Process, plan: P
         await asyncio.wait({feed, exited}, return_when=asyncio.FIRST_COMPLETED)
         if not exited.done():
             return None
-        # Output still in the pipes belongs to the command; a background child may hold them open for ever.
-        await asyncio.wait(pumps, timeout=LINGER_SECONDS)
+        await _drain(pumps)
         return exited.result()
     finally:
-        for task in (feed, exited, *pumps):
+        tasks = [feed, exited, *(pump.task for pump in pumps)]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(feed, exited, *pumps, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _pump(socket: WebSocket, channel: int | None, stream: asyncio.StreamReader | None) -> None:
-    """Send what a stream yields; read and drop it when the client does not want it."""
-    while stream and (data := await stream.read(BLOCK)):
-        if channel is not None:
-            await socket.send(bytes([channel]) + data)
+class _Pump:
+    """Sends what a stream yields; reads and drops it when `channel` is None."""
+
+    def __init__(self, socket: WebSocket, channel: int | None, stream: asyncio.StreamReader | None) -> None:
+        self.idle = False
+        self._socket = socket
+        self._channel = channel
+        self._stream = stream
+        self.task = asyncio.ensure_future(self._run())
+
+    async def _run(self) -> None:
+        while self._stream:
+            self.idle = True
+            data = await self._stream.read(BLOCK)
+            self.idle = False
+            if not data:
+                return
+            if self._channel is not None:
+                await self._socket.send(bytes([self._channel]) + data)
+
+
+async def _drain(pumps: list[_Pump]) -> None:
+    """Wait for the rest of the output: to its end, or until nothing comes any more.
+
+    The pipes stay open when the command has left a child behind that holds them; a slow client is waited for.
+    """
+    left = {pump.task for pump in pumps}
+    while left:
+        finished, left = await asyncio.wait(left, timeout=LINGER_SECONDS)
+        if not finished and all(pump.idle for pump in pumps if pump.task in left):
+            return
 
 
 async def _feed(socket: WebSocket, stdin: asyncio.StreamWriter | None) -> None:
@@ -135,8 +161,10 @@ async def _send_status(socket: WebSocket, status: dict[str, Any]) -> None:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Make sure that nothing of the command is left: it leads a session, and so a process group, of its own."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+    """Make sure that nothing of the command is left: it leads a session, and so a process group, of its own.
+
+    On a real node children in the background would live on; here nobody else would ever end them.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()

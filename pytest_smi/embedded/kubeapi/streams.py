@@ -6,14 +6,14 @@ streaming itself stands in stream_logs.py, stream_exec.py and stream_forward.py.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.embedded.kubeapi import status, stream_exec, stream_forward, stream_logs
 from pytest_smi.embedded.kubeapi.http import AnyResponse, StreamResponse, UpgradeResponse
-from pytest_smi.embedded.kubeapi.websocket import HandshakeRefused, WebSocket, handshake
+from pytest_smi.embedded.kubeapi.websocket import CloseCode, HandshakeRefused, WebSocket, handshake
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable, Callable, Sequence
 
     from pytest_smi.embedded.kubeapi.http import Request
@@ -41,15 +41,12 @@ class PodStreams:
         if path is None or not path.exists():
             raise _no_log(wish.pod, container, previous=options.previous)
 
-        def ended() -> bool:
-            pod = self._reader.object("", "pods", wish.namespace, wish.name)
-            return pod is None or _run(pod, container) != _run(wish.pod, container)
-
         run = _state(wish.pod, container)
         started = (run.get("running") or run.get("terminated") or {}).get("startedAt", "")
         start = stream_logs.start_offset(path, options, started)
-        finished = options.previous or "running" not in run
-        chunks = stream_logs.chunks(path, start, options, (lambda: True) if finished else ended)
+        follower = _Follower(self._reader, wish.pod, container)
+        finished = options.previous or follower.ended()
+        chunks = stream_logs.chunks(path, start, options, (lambda: True) if finished else follower.ended)
         return StreamResponse(200, chunks, {"content-type": "text/plain"})
 
     async def exec(self, wish: PodRequest) -> AnyResponse:
@@ -115,6 +112,9 @@ def upgrade(
         socket = WebSocket(reader, writer, chosen)
         try:
             await talk(socket)
+        except asyncio.CancelledError:
+            await socket.close(CloseCode.GOING_AWAY, "the API server is shutting down")
+            raise
         finally:
             await socket.close()
 
@@ -148,12 +148,28 @@ def _state(pod: dict[str, Any], container: str) -> dict[str, Any]:
     return _container_status(pod, container).get("state") or {}
 
 
-def _run(pod: dict[str, Any], container: str) -> tuple[str, int] | None:
-    """Which run of the container is running now, if any."""
-    item = _container_status(pod, container)
-    if "running" not in (item.get("state") or {}):
-        return None
-    return str(item.get("containerID", "")), int(item.get("restartCount", 0))
+class _Follower:
+    """Tells when the run of a container whose log is followed is over, from the pod's status."""
+
+    def __init__(self, reader: Reader, pod: dict[str, Any], container: str) -> None:
+        self._reader = reader
+        self._place = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        self._uid = pod["metadata"]["uid"]
+        self._container = container
+        self._run: tuple[str, int] | None = None
+
+    def ended(self) -> bool:
+        """Whether the container has terminated, is another run, or is gone. One about to start has not ended."""
+        pod = self._reader.object("", "pods", *self._place)
+        if pod is None or pod["metadata"]["uid"] != self._uid:
+            return True
+        item = _container_status(pod, self._container)
+        state = item.get("state") or {}
+        if "running" in state:
+            run = str(item.get("containerID", "")), int(item.get("restartCount", 0))
+            self._run = self._run or run
+            return run != self._run
+        return "terminated" in state or self._run is not None
 
 
 def _must_run(pod: dict[str, Any], container: str) -> None:

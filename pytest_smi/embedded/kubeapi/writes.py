@@ -89,14 +89,17 @@ async def replace(state: State, call: Call) -> Response:
     new = decoding.decode(load(call.request), call)
     record = state.record(call)
     old = await state.converter.view(record, call.resource)
-    if not call.resource.builtin and not new["metadata"].get("resourceVersion"):
-        cause = Cause("FieldValueInvalid", "Invalid value: 0: must be specified for an update", _REVISION)
+    blind = call.resource.builtin and call.resource.kind not in _NEVER_BLIND
+    if not blind and not new["metadata"].get("resourceVersion"):
+        cause = Cause("FieldValueInvalid", "Invalid value: 0x0: must be specified for an update", _REVISION)
         raise status.invalid(call.resource.kind, call.resource.group, call.target.name, [cause])
     result = await update_object(state, call, record, old, new)
     return call.answer(200, present(result, call))
 
 
 _REVISION = "metadata.resourceVersion"
+_NEVER_BLIND = ("CustomResourceDefinition", "APIService", "Lease")
+"""Built-in kinds that, like custom resources, are only replaced by someone who names the revision replaced."""
 
 
 async def update_object(

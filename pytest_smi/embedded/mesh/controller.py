@@ -1,11 +1,11 @@
-"""The control loop: something changed -> snapshot -> policy -> files. Events that are there already are taken together."""
+"""The control loop: a change -> snapshot -> policy -> files. Events that are there already are taken together."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.embedded.client import Informer
@@ -101,7 +101,10 @@ class Controller:
         self._diagnosis.write_text(json.dumps(_plain(self._policy), indent=1))
         self._policy = None
         patterns = _patterns(self._informers["HTTPRouteGroup"].objects.values())
-        rejections = sum((await envoy.counters(_REJECTED)).values())
+        try:
+            rejections = sum((await envoy.counters(_REJECTED)).values())
+        except OSError:
+            return  # Envoy is going away, which is noticed elsewhere
         if rejections == self._rejections:
             self._proven |= patterns
             return
@@ -126,6 +129,8 @@ def _plain(policy: Policy) -> dict[str, Any]:
     """The policy as JSON, for people: keys joined, sets sorted."""
 
     def value(found: Any) -> Any:
+        if is_dataclass(found) and not isinstance(found, type):
+            return value(asdict(found))
         if isinstance(found, dict):
             return {_joined(key): value(inner) for key, inner in found.items()}
         if isinstance(found, (frozenset, set)):

@@ -7,7 +7,6 @@ import ctypes
 import importlib.metadata
 import json
 import os
-import re
 import resource
 import shutil
 import signal
@@ -27,7 +26,11 @@ _POLL_SECONDS = 0.003
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 2.0
 _PR_SET_PDEATHSIG = 1
-_VERSION = re.compile(r"/(\d+\.\d+\.\d+)")
+_READINESS = (
+    "listener_manager.workers_started",
+    "listener_manager.lds.update_success",
+    "listener_manager.total_listeners_warming",
+)
 
 
 def find_envoy() -> Path:
@@ -71,7 +74,7 @@ class Envoy:
         self._admin = f"pytest-smi-envoy-{os.getpid()}-{os.urandom(4).hex()}"
 
     async def start(self) -> None:
-        """Start the process; its configuration files must be there. Returns before it is ready."""
+        """Start the process; its resources may be written later. Returns before it is ready."""
         raise_file_limit()
         config = self._directory / "bootstrap.json"
         config.write_text(json.dumps(bootstrap(self._directory, f"@{self._admin}")))
@@ -90,24 +93,27 @@ class Envoy:
         )
 
     async def ready(self) -> None:
-        """Wait until the workers accept connections. Raises MeshError when Envoy ends or takes too long."""
+        """Wait until the workers accept connections on the listeners that have been written.
+
+        Raises MeshError when Envoy ends or takes too long.
+        """
         try:
             async with asyncio.timeout(_READY_SECONDS):
-                while not await self._workers_started():
+                while not await self._serving():
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             raise MeshError(f"Envoy was not ready after {_READY_SECONDS:.0f} s", f"see {self._log_path}") from None
 
-    async def _workers_started(self) -> bool:
+    async def _serving(self) -> bool:
         if self._process is None or self._process.returncode is not None:
             raise MeshError(f"Envoy ended at once: {self._last_words()}", f"see {self._log_path}")
         try:
-            # /ready says LIVE a little before the listeners accept.
-            return (await self.counters("listener_manager.workers_started")).get(
-                "listener_manager.workers_started"
-            ) == 1
+            found = await self.counters("|".join(_READINESS))
         except OSError:
             return False
+        # /ready says LIVE a little before the listeners accept.
+        started, taken, warming = (found.get(name, 0) for name in _READINESS)
+        return started == 1 and taken >= 1 and warming == 0
 
     def _last_words(self) -> str:
         lines = self._log_path.read_text("utf-8", "replace").strip().splitlines()

@@ -42,7 +42,9 @@ async def _install(client: Client, crd: dict[str, Any]) -> None:
             while not _established(await client.get(f"{_PATH}/{name}")):
                 await asyncio.sleep(_POLL_SECONDS)
     except ApiFailure as failure:
-        raise MeshError(f"the API server refused CRD {name}: {failure.message}", "is it an API server we know?") from None
+        raise MeshError(
+            f"the API server refused CRD {name}: {failure.message}", "is it an API server we know?"
+        ) from None
     except TimeoutError:
         raise MeshError(
             f"CRD {name} was not established after {_ESTABLISHED_SECONDS:.0f} s", f"kubectl describe crd {name}"

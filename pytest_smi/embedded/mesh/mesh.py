@@ -13,9 +13,9 @@ from pytest_smi.embedded.mesh.ca import Authority
 from pytest_smi.embedded.mesh.controller import Controller
 from pytest_smi.embedded.mesh.datagrams import Relay
 from pytest_smi.embedded.mesh.dataplane import Envoy, find_envoy
-from pytest_smi.embedded.mesh.faults import semantics_of
 from pytest_smi.embedded.mesh.install import install
 from pytest_smi.embedded.mesh.notices import Herald
+from pytest_smi.embedded.mesh.semantics import Semantics
 from pytest_smi.embedded.mesh.webhook import ConversionWebhook
 from pytest_smi.embedded.mesh.xds import Directory
 
@@ -44,12 +44,14 @@ class Running:
 @contextlib.asynccontextmanager
 async def mesh(kubeconfig: Path, state: Path, fault: str | None = None) -> AsyncIterator[Running]:
     """A running mesh with its files in `state`. Raises MeshError when it cannot start, OSError without an API."""
-    semantics = semantics_of(fault)
-    binary = find_envoy()
+    semantics = _semantics(fault)
     authority = Authority()
     directory = Directory(state / "envoy", authority)
+    envoy = Envoy(find_envoy(), directory.path, state / "envoy.log")
     async with contextlib.AsyncExitStack() as stack:
         client = stack.enter_context(contextlib.closing(Client.from_kubeconfig(kubeconfig)))
+        stack.push_async_callback(envoy.stop)
+        await envoy.start()  # it takes its time to come up; meanwhile we find out what to tell it
         webhook = ConversionWebhook(authority, semantics.converted)
         await webhook.start()
         stack.push_async_callback(webhook.close)
@@ -59,13 +61,17 @@ async def mesh(kubeconfig: Path, state: Path, fault: str | None = None) -> Async
         tasks = await stack.enter_async_context(_Tasks())
         tasks.begin(controller.watch())
         await controller.synced()
-        envoy = Envoy(binary, directory.path, state / "envoy.log")
-        stack.push_async_callback(envoy.stop)
-        await envoy.start()
         await envoy.ready()
         tasks.begin(controller.run(envoy))
-        ready = {"ready": True, "version": _own_version(), "envoy": envoy.version, "fault": fault}
-        yield Running(ready, envoy)
+        yield Running({"ready": True, "version": _own_version(), "envoy": envoy.version, "fault": fault}, envoy)
+
+
+def _semantics(fault: str | None) -> Semantics:
+    if fault is None:
+        return Semantics()
+    from pytest_smi.embedded.mesh.faults import semantics_of  # dozens of classes that a sound mesh has no use for
+
+    return semantics_of(fault)
 
 
 def _own_version() -> str:
