@@ -1620,12 +1620,26 @@ class Slot:
         self._began = time.monotonic()
         self.deadline = self._began + self._run.plan.timeout
         if self._sock is not None and self._codec is not None:
-            self._send(self._codec.start(self._id))
-            return
+            if not self._peer_ended(self._sock):
+                self._send(self._codec.start(self._id))
+                return
+            self._close()
         self._codec = None
         self._resolving = True
         serial = self._serial
         self._run.app.resolver.find(self._run.plan.host, lambda address: self._resolved(serial, address))
+
+    @staticmethod
+    def _peer_ended(sock: socket.socket) -> bool:
+        """Whether the kept connection has ended already: often the end comes together with the last answer."""
+        if sock.type == socket.SOCK_DGRAM:
+            return False
+        try:
+            return not sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def _resolved(self, serial: int, address: str | None) -> None:
         if serial != self._serial or not self.active:

@@ -115,7 +115,7 @@ def test_http_routes_let_no_other_bytes_through(smi: Smi, kettle: Workload, teap
     """With an HTTPRouteGroup alone a line that is no HTTP does not reach the application, which would complain."""
     smi.apply(TrafficTarget("tea", [kettle], teapot, [ANY()]))
     assert_allowed(kettle.get(teapot))
-    answer = kettle.raw(teapot, b"smi-id: {id}\r\n\r\n").send()[0].body
+    answer = kettle.raw(teapot, b"smi-id: {id}\r\n\r\n").within(0.3).send()[0].body
     assert_that(smi, teapot.pod.name not in answer, "bytes that are no HTTP do not reach the application", answer)
 
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.1
-_SILENCE = 20  # an answer that takes this many times longer than the slowest so far will not come any more ...
+_SILENCE = 5  # a datagram's answer that takes this many times longer than the slowest so far will not come any more ...
 _SHORTEST_SILENCE = 0.1  # ... but a busy machine may always need this many seconds
+_FIRST_PATIENCE = 0.05  # seconds for a datagram's answer while the policy may not yet be in force; then ever longer
 
 
 @dataclass
@@ -57,11 +58,13 @@ def settle(call: Call, *, served: bool, agree: int | None = None) -> Settled:
     deadline = time.monotonic() + smi.settle.seconds
     streak: list[Observation] = []
     since, pause = 0.0, _FIRST_PAUSE
-    first = 1
-    if not served and call.request.protocol == "udp":
+    datagram, first, patience = call.request.protocol == "udp", 1, _FIRST_PATIENCE
+    if datagram and not served:
         call, first = impatient(call), agree
     while True:
         asked_at = time.monotonic()
+        if datagram and served:
+            call, patience = call.within(min(patience, smi.settle.attempt_seconds)), patience * 2
         for seen in call.send(agree - len(streak) if streak else first):
             _note(state, call, seen)
             if call.served(seen) is not served:

@@ -95,16 +95,18 @@ class Scene:
         return guests
 
     def remove(self, *workloads: Workload) -> None:
-        """Delete workloads that a test added, and wait until their pods are gone."""
+        """Delete workloads that a test added, and wait until they are gone: a name can be used again afterwards.
+
+        The Deployment goes last (its dependents first), so it is what is waited for.
+        """
         for workload in workloads:
             self._workloads.pop(f"{workload.namespace}/{workload.name}", None)
             workload.close()
-            for version, kind in (("apps/v1", "Deployment"), ("v1", "Service")):
-                self.cluster.api.delete(
-                    path_of(version, kind, workload.namespace, workload.name), propagationPolicy="Foreground"
-                )
+            for path in _paths(workload):
+                self.cluster.api.delete(path, propagationPolicy="Foreground")
         for workload in workloads:
-            self._until(lambda one=workload: not self.pods(one), f"pods of {workload} to go")
+            for path in _paths(workload):
+                self._until(lambda path=path: self.cluster.api.find(path) is None, f"{workload} to go")
 
     def wait(self, *workloads: Workload) -> None:
         """Wait until the given workloads (default: all) run as many ready pods as they should, each with an agent."""
@@ -182,3 +184,8 @@ class Scene:
         """Every pod of the scene that has an agent."""
         for workload in list(self._workloads.values()):
             yield from workload.pods
+
+
+def _paths(workload: Workload) -> list[str]:
+    kinds = (("apps/v1", "Deployment"), ("v1", "Service"))
+    return [path_of(version, kind, workload.namespace, workload.name) for version, kind in kinds]

@@ -51,8 +51,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, form, *args):
         print(form % args, flush=True)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+server = http.server.HTTPServer((os.environ["BIND_ADDRESS"], 8080), Handler)
 print("serving", flush=True)
-http.server.HTTPServer((os.environ["BIND_ADDRESS"], 8080), Handler).serve_forever()
+server.serve_forever()
 """
 
 
@@ -124,13 +125,14 @@ class Cluster:
         return until(what, condition, seconds)
 
     def close(self) -> int:
-        """Lets go of the lifeline; the exit status."""
-        self.client.close()
-        self._runner.run(asyncio.sleep(0))  # connections are closed in the loop's next round
-        self._runner.close()
+        """Lets go of the lifeline; the exit status. May be called again."""
         assert self.process.stdin
         assert self.process.stdout
-        self.process.stdin.close()
+        if not self.process.stdin.closed:
+            self.client.close()
+            self._runner.run(asyncio.sleep(0))  # connections are closed in the loop's next round
+            self._runner.close()
+            self.process.stdin.close()
         try:
             return self.process.wait(DEADLINE_SECONDS)
         finally:
@@ -253,8 +255,13 @@ class Place:
         return self.cluster.until(f"deployment {name} to have {replicas} available", found)
 
     def log(self, name: str, **query: object) -> str:
-        """The log of a pod."""
-        return str(self.cluster.get(self.path("pods", name, "log"), **query).get("text", ""))
+        """The log of a pod; empty while its container waits to be started."""
+        try:
+            return str(self.cluster.get(self.path("pods", name, "log"), **query).get("text", ""))
+        except ApiFailure as failure:
+            if failure.code == 400 and "waiting to start" in failure.message:
+                return ""
+            raise
 
 
 def is_ready(pod: Object) -> bool:

@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import PingAckReceived, StreamEnded
 
 from pytest_smi.errors import WorkloadError
 from pytest_smi.traffic.ids import new_id
@@ -342,14 +345,41 @@ def test_a_port_without_a_listener_refuses(kettle: SampleApp, protocol: str) -> 
 
 def test_a_kept_connection_that_the_peer_ends_is_replaced(kettle: SampleApp) -> None:
     """Announced or not: a close between two requests loses none of them."""
+
+    def answers_and_ends(stream: socket.socket) -> None:
+        stream.recv(9000)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)  # the end goes out together with the answer
+        stream.sendall(answer)
+
     answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
     with peer(says(answer)) as (host, port):
         seen = kettle.agent.run(Plan(Request(host, port), count=5, connection="kept")).observations
     assert [one.shape for one in seen] == ["200"] * 5
-    with peer(says(answer.replace(b"connection: close\r\n", b""))) as (host, port):
-        seen = kettle.agent.run(Plan(Request(host, port), count=5, connection="kept", rate=100)).observations
-    assert [one.shape for one in seen] == ["200"] * 5
-    assert len({one.local for one in seen}) == 5
+    answer = answer.replace(b"connection: close\r\n", b"")
+    with peer(answers_and_ends) as (host, port):
+        seen = kettle.agent.run(Plan(Request(host, port), count=50, connection="kept")).observations
+    assert [one.shape for one in seen] == ["200"] * 50
+    assert len({one.local for one in seen}) == 50
+
+
+def test_an_http_2_connection_is_kept_although_the_peer_speaks_between_requests(kettle: SampleApp) -> None:
+    def answers_and_pings(stream: socket.socket) -> None:
+        connection = H2Connection(H2Configuration(client_side=False))
+        connection.initiate_connection()
+        while data := stream.recv(9000):
+            for event in connection.receive_data(data):
+                if isinstance(event, StreamEnded):
+                    connection.send_headers(event.stream_id, [(":status", "204")], end_stream=True)
+                    connection.ping(b"--with--")
+                elif isinstance(event, PingAckReceived) and event.ping_data == b"--with--":
+                    connection.ping(b"-after--")  # the client has its answer and waits for the next request to be due
+            stream.sendall(connection.data_to_send())
+
+    with peer(answers_and_pings) as (host, port):
+        plan = Plan(Request(host, port, "h2c"), count=5, connection="kept", rate=100)
+        seen = kettle.agent.run(plan).observations
+    assert [one.shape for one in seen] == ["204"] * 5
+    assert len({one.local for one in seen}) == 1
 
 
 # Names
@@ -410,6 +440,18 @@ def test_names_are_looked_up_as_a_pod_does_it(teapot: SampleApp) -> None:
         client.agent.close()
         client.stop()
         names.close()
+
+
+def test_a_dns_server_that_does_not_answer_is_a_failure_to_resolve() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        client = SampleApp("client", DNS_SERVER=f"127.0.0.1:{silent.getsockname()[1]}")
+        try:
+            seen = client.agent.run(Plan(Request("teapot", 8080), count=2, timeout=0.1)).observations
+            assert [one.shape for one in seen] == ["resolve", "resolve"]
+        finally:
+            client.agent.close()
+            client.stop()
 
 
 def test_a_run_looks_a_name_up_once_and_not_for_every_request(teapot: SampleApp) -> None:

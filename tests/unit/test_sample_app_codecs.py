@@ -8,6 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import RequestReceived
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -193,6 +196,91 @@ def test_nothing_of_one_answer_leaks_into_the_next() -> None:
     assert (codec.done, codec.status, codec.pod, codec.body, codec.fields) == (False, None, None, b"", [])
     codec.feed(response(marker("j", "teapot-2")))
     assert (codec.pod, codec.status) == ("teapot-2", 200)
+
+
+# HTTP/2
+
+
+class H2Peer:
+    """The server side of an HTTP/2 connection in memory."""
+
+    def __init__(self, codec: Any, request_id: str = "i") -> None:
+        self.codec = codec
+        self.connection = H2Connection(H2Configuration(client_side=False, header_encoding="latin-1"))
+        self.connection.initiate_connection()
+        self.fields: dict[str, str] = {}
+        self.begin(request_id)
+
+    def begin(self, request_id: str) -> None:
+        for event in self.connection.receive_data(self.codec.start(request_id)):
+            if isinstance(event, RequestReceived):
+                self.stream, self.fields = event.stream_id, dict(event.headers)
+
+    def answer(self, *fields: tuple[str, str], body: bytes = b"") -> None:
+        self.connection.send_headers(self.stream, [(":status", "200"), *fields], end_stream=not body)
+        if body:
+            self.connection.send_data(self.stream, body, end_stream=True)
+        self.codec.feed(self.connection.data_to_send())
+
+
+def h2c(**changes: Any) -> Any:
+    return app.H2Codec(app.Plan.from_json({"host": "teapot.tea", "port": 80, "protocol": "h2c", **changes}))
+
+
+def test_an_http_2_request_says_what_the_plan_says() -> None:
+    peer = H2Peer(h2c(method="BREW", path="/a/../b", headers=[["X-Tea", "green"], ["Host", "other"]]))
+    assert peer.fields == {
+        ":method": "BREW",
+        ":scheme": "http",
+        ":authority": "other",
+        ":path": "/a/../b",
+        "x-tea": "green",
+        "x-smi-id": "i",
+    }
+
+
+@pytest.mark.parametrize(("written_for", "pod"), [("i", "teapot-1"), ("other", None)])
+def test_an_http_2_answer_names_its_pod_only_for_the_same_id(written_for: str, pod: str | None) -> None:
+    peer = H2Peer(h2c())
+    peer.answer(body=marker(written_for))
+    assert (peer.codec.done, peer.codec.status, peer.codec.pod) == (True, 200, pod)
+    peer = H2Peer(h2c(method="HEAD"))
+    peer.answer(("x-smi-pod", "teapot-1"), ("x-smi-id", written_for))
+    assert (peer.codec.done, peer.codec.pod) == (True, pod)
+
+
+def test_a_grpc_refusal_without_a_message_has_its_status_and_no_pod() -> None:
+    peer = H2Peer(h2c(protocol="grpc", path="/tea.Pot/Pour"))
+    assert (peer.fields[":method"], peer.fields["te"]) == ("POST", "trailers")
+    peer.answer(("content-type", "application/grpc"), ("grpc-status", "7"))
+    assert (peer.codec.done, peer.codec.pod, ("grpc-status", "7") in peer.codec.fields) == (True, None, True)
+
+
+def test_an_http_2_stream_that_is_reset_is_reset_and_the_connection_goes_on() -> None:
+    peer = H2Peer(h2c())
+    peer.connection.reset_stream(peer.stream)
+    peer.codec.feed(peer.connection.data_to_send())
+    assert (peer.codec.error, peer.codec.done) == ("reset", False)
+
+
+def test_pings_between_http_2_requests_are_answered_and_a_farewell_is_heeded() -> None:
+    peer = H2Peer(h2c(connection="kept"))
+    peer.answer(body=marker())
+    peer.connection.ping(b"12345678")
+    assert peer.codec.idle(peer.connection.data_to_send())
+    assert peer.codec.out
+    peer.connection.close_connection()
+    assert not peer.codec.idle(peer.connection.data_to_send())
+
+
+@pytest.mark.parametrize("heard", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220 smtp\r\n", b"\0\0\4\4\0\0\0\0\0tea?"])
+def test_a_peer_that_does_not_speak_http_2_is_malformed(heard: bytes) -> None:
+    codec = h2c()
+    codec.start("i")
+    for number in range(len(heard)):
+        if codec.error is None:
+            codec.feed(heard[number : number + 1])
+    assert codec.error == "malformed"
 
 
 # Lines

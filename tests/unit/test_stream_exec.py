@@ -23,6 +23,7 @@ class Ended:
 
     pid = NO_SUCH_PROCESS
     stdin = None
+    returncode = 0
 
     def __init__(self, output: bytes, *, open_pipe: bool = False) -> None:
         self.stdout, self.stderr = asyncio.StreamReader(), asyncio.StreamReader()

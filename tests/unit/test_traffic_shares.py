@@ -200,6 +200,12 @@ def test_enough_traffic_off_by_the_tolerance_fails(weights: list[int], data: st.
     assert test.decide({name: round(share * 1_000_000) for name, share in shares.items()}) is Decision.FAIL
 
 
+def test_a_backend_that_takes_too_much_is_caught_even_when_no_other_loses_much() -> None:
+    test = SharesTest(dict.fromkeys("abcd", 1))
+    assert test.decide({"a": 310_000, "b": 230_000, "c": 230_000, "d": 230_000}) is Decision.FAIL
+    assert test.decide({"a": 258_000, "b": 247_000, "c": 247_000, "d": 248_000}) is Decision.PASS
+
+
 @settings(max_examples=200, deadline=None)
 @given(weight_lists, st.dictionaries(st.sampled_from("012345"), st.integers(0, 100_000)))
 def test_any_counts_give_a_decision_and_sane_intervals(weights: list[int], counts: dict[str, int]) -> None:

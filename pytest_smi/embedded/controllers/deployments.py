@@ -6,13 +6,12 @@ spreads it in proportion).
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.embedded.client import ApiFailure, Client, path_to
 from pytest_smi.embedded.controllers import rollout
 from pytest_smi.embedded.controllers.deployment_status import status_of
-from pytest_smi.embedded.controllers.ownership import claim, controller_of, deleting, matches, reference_to
+from pytest_smi.embedded.controllers.ownership import claim, controller_of, deleting, matches
 from pytest_smi.embedded.controllers.queue import WorkQueue
 
 if TYPE_CHECKING:
@@ -79,34 +78,10 @@ class DeploymentController:
 
     async def _create(self, deployment: Object, sets: list[Object]) -> Object | None:
         """Makes the ReplicaSet for the present template; with Recreate only once the pods of the others have gone."""
-        metadata, spec = deployment["metadata"], deployment["spec"]
         if rollout.recreates(deployment) and await self._clear(sets):
             return None
-        template = copy.deepcopy(spec["template"])
-        name = rollout.template_hash(template)
-        template.setdefault("metadata", {}).setdefault("labels", {})[rollout.HASH_LABEL] = name
-        selector = copy.deepcopy(spec["selector"])
-        selector.setdefault("matchLabels", {})[rollout.HASH_LABEL] = name
-        surge = 0 if rollout.recreates(deployment) else rollout.bounds(deployment)[0]
-        room = rollout.replicas(deployment) + surge - sum(map(rollout.replicas, sets))
-        one = {
-            "apiVersion": "apps/v1",
-            "kind": "ReplicaSet",
-            "metadata": {
-                "name": f"{metadata['name']}-{name}",
-                "namespace": metadata["namespace"],
-                "labels": template["metadata"]["labels"],
-                "annotations": {rollout.REVISION: str(max([0, *map(rollout.revision, sets)]) + 1)},
-                "ownerReferences": [reference_to(deployment)],
-            },
-            "spec": {
-                "replicas": max(0, min(room, rollout.replicas(deployment))),
-                "selector": selector,
-                "template": template,
-                "minReadySeconds": spec.get("minReadySeconds", 0),
-            },
-        }
-        made = await self._client.create(path_to(*_SETS, metadata["namespace"]), one)
+        path = path_to(*_SETS, deployment["metadata"]["namespace"])
+        made = await self._client.create(path, rollout.replicaset(deployment, sets))
         self._sets.absorb(made)
         return made
 

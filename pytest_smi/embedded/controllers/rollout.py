@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
 from typing import Any
+
+from pytest_smi.embedded.controllers.ownership import reference_to
 
 Object = dict[str, Any]
 HASH_LABEL = "pod-template-hash"
@@ -26,6 +29,35 @@ def plain(template: Object) -> Object:
     labels = {name: value for name, value in (metadata.get("labels") or {}).items() if name != HASH_LABEL}
     annotations = metadata.get("annotations") or {}
     return {"labels": labels, "annotations": annotations, "spec": template["spec"]}
+
+
+def replicaset(deployment: Object, every: list[Object]) -> Object:
+    """The ReplicaSet for the present template, with as many replicas as there is room for beside the others."""
+    metadata, spec = deployment["metadata"], deployment["spec"]
+    template = copy.deepcopy(spec["template"])
+    name = template_hash(template)
+    template.setdefault("metadata", {}).setdefault("labels", {})[HASH_LABEL] = name
+    selector = copy.deepcopy(spec["selector"])
+    selector.setdefault("matchLabels", {})[HASH_LABEL] = name
+    surge = 0 if recreates(deployment) else bounds(deployment)[0]
+    room = replicas(deployment) + surge - sum(map(replicas, every))
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": f"{metadata['name']}-{name}",
+            "namespace": metadata["namespace"],
+            "labels": template["metadata"]["labels"],
+            "annotations": {REVISION: str(max([0, *map(revision, every)]) + 1)},
+            "ownerReferences": [reference_to(deployment)],
+        },
+        "spec": {
+            "replicas": max(0, min(room, replicas(deployment))),
+            "selector": selector,
+            "template": template,
+            "minReadySeconds": spec.get("minReadySeconds", 0),
+        },
+    }
 
 
 def revision(one: Object) -> int:

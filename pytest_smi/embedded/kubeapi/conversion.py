@@ -48,6 +48,11 @@ class Converter:
             return None
         return self._keep(record, resource, schema.clone(record.obj))
 
+    def note(self, record: Record, resource: Resource, *, unchanged: bool) -> None:
+        """Tell that a record was just stored as it came, in this version: it is its own view."""
+        if unchanged and not resource.builtin:
+            record.views[resource.version] = (resource, record.obj)
+
     def _keep(self, record: Record, resource: Resource, obj: Object) -> Object:
         if obj["apiVersion"] != resource.api_version:
             obj["apiVersion"] = resource.api_version

@@ -215,6 +215,12 @@ def _condition(before: Object | None, kind: str, value: bool, reason: str, messa
     return {"type": kind, "status": str(value), "lastTransitionTime": now(), "reason": reason, "message": message}
 
 
+def is_established(obj: Object) -> bool:
+    """Whether the resources of the CRD are served."""
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    return any(item["type"] == "Established" and item["status"] == "True" for item in conditions)
+
+
 def terminating(obj: Object) -> None:
     """Note in the status that the objects of the CRD are being removed."""
     conditions = [item for item in obj["status"]["conditions"] if item["type"] != "Terminating"]

@@ -1,5 +1,6 @@
 """From the body of a write to an object of the addressed kind: shape, unknown fields, nulls and defaults."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_smi.embedded.kubeapi import schema, status, types
@@ -51,18 +52,30 @@ def _short(body: Object) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def decode(body: Body, call: Call) -> Object:
-    """An object ready for admission: identified, pruned as fieldValidation says, nulls dropped, defaults filled in."""
+@dataclass(slots=True)
+class Decoded:
+    """An object ready for admission, with what its schema has against it."""
+
+    obj: Object
+    causes: list[Cause]
+
+
+def decode(body: Body, call: Call) -> Decoded:
+    """The object of a body: identified, pruned as fieldValidation says, nulls dropped, defaults filled in."""
+    return normalise(check_identity(body.value, call.resource), call, body.duplicates)
+
+
+def normalise(obj: Object, call: Call, duplicates: list[str] | None = None) -> Decoded:
+    """Prune, report, default and check `obj` in place. Raises ApiError (400) for what cannot be decoded at all."""
     resource = call.resource
-    obj = check_identity(body.value, resource)
-    normalise(obj, call, body.duplicates)
-    return obj
-
-
-def normalise(obj: Object, call: Call, duplicates: list[str] | None = None) -> None:
-    """Prune, report and default `obj` in place. Raises ApiError (400) for what cannot be decoded at all."""
     prune_and_report(obj, call, duplicates)
-    schema.default(obj, call.resource.schema)
+    schema.default(obj, resource.schema)
+    causes = schema.validate(obj, resource.schema, root=True)
+    if resource.builtin:
+        for cause in causes:
+            if cause.reason == "FieldValueTypeInvalid" or "format int" in cause.message:
+                raise _shape_error(resource, cause)
+    return Decoded(obj, causes)
 
 
 def prune_and_report(obj: Object, call: Call, duplicates: list[str] | None = None) -> None:
@@ -83,19 +96,6 @@ def prune_and_report(obj: Object, call: Call, duplicates: list[str] | None = Non
             call.warn(text)
     schema.drop_nulls(obj["metadata"], metadata_schema)
     schema.drop_nulls(obj, resource.schema)
-    _check_shape(obj, resource, metadata_schema)
-
-
-def _check_shape(obj: Object, resource: Resource, metadata_schema: schema.Schema) -> None:
-    checked = [(obj["metadata"], metadata_schema, "metadata")]
-    if resource.builtin:
-        checked.append((obj, resource.schema, ""))
-    for value, wanted, path in checked:
-        for cause in schema.validate(value, wanted, path):
-            if cause.reason == "FieldValueTypeInvalid" or "format int" in cause.message:
-                raise _shape_error(resource, cause)
-
-
-def validation_causes(obj: Object, resource: Resource) -> list[Cause]:
-    """What the schema has against the object."""
-    return schema.validate(obj, resource.schema, root=True)
+    for cause in schema.validate(obj["metadata"], metadata_schema, "metadata"):
+        if cause.reason == "FieldValueTypeInvalid" or "format int" in cause.message:
+            raise _shape_error(resource, cause)

@@ -9,14 +9,14 @@ from pytest_smi.embedded.kubeapi.negotiation import load
 from pytest_smi.embedded.kubeapi.objects import marked_for_deletion
 from pytest_smi.embedded.kubeapi.presentation import present, present_list
 from pytest_smi.embedded.kubeapi.reads import selection
-from pytest_smi.embedded.kubeapi.state import CRDS, FIRST_NAMESPACES, NAMESPACES, State
+from pytest_smi.embedded.kubeapi.state import CRDS, FIRST_NAMESPACES, NAMESPACES, PODS, State
 from pytest_smi.embedded.kubeapi.store import Record
 from pytest_smi.embedded.kubeapi.values import unsupported_value
 
 Object = dict[str, Any]
 
 _POLICIES = {"Orphan": ("orphan",), "Foreground": ("foregroundDeletion",), "Background": ()}
-_RETURNS_OBJECT = {("", "pods"), ("", "services"), ("", "serviceaccounts"), NAMESPACES}
+_RETURNS_OBJECT = {PODS, ("", "services"), ("", "serviceaccounts"), NAMESPACES}
 
 
 def _options(call: Call) -> Object:
@@ -97,7 +97,7 @@ def delete_record(state: State, call: Call, options: Object, record: Record) -> 
 
 def _grace(call: Call, options: Object, record: Record) -> int:
     """Seconds that a pod gets to stop. Pods that run nowhere, or no more, get none; neither does anything else."""
-    if call.resource.key != ("", "pods"):
+    if call.resource.key != PODS:
         return 0
     obj = record.obj
     if not (obj.get("spec") or {}).get("nodeName") or (obj.get("status") or {}).get("phase") in ("Failed", "Succeeded"):

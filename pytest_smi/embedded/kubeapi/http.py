@@ -18,6 +18,7 @@ MAX_BODY = 3 * 1024 * 1024
 """Bytes; the limit of a real API server for JSON bodies."""
 
 _FLUSH_ABOVE = 256 * 1024
+_SWALLOW_SECONDS = 2.0
 
 
 @dataclass(slots=True, frozen=True)
@@ -196,6 +197,17 @@ async def _read_request(connection: _Connection) -> tuple[Request, bool] | None:
     return request, keep
 
 
+async def _swallow(reader: asyncio.StreamReader) -> None:
+    """Read what a refused client still sends: closing on unread bytes would reset the answer away."""
+    left = 16 * MAX_BODY
+    try:
+        async with asyncio.timeout(_SWALLOW_SECONDS):
+            while left > 0 and (piece := await reader.read(MAX_HEAD)):
+                left -= len(piece)
+    except TimeoutError:
+        pass
+
+
 def _head(status: int, headers: Mapping[str, str], *extra: str) -> bytes:
     try:
         reason = HTTPStatus(status).phrase
@@ -205,14 +217,19 @@ def _head(status: int, headers: Mapping[str, str], *extra: str) -> bytes:
     return "\r\n".join(lines).encode("latin-1", "replace")
 
 
+def _plain_refusal(status: int, message: str) -> Response:
+    return Response(status, message.encode(), {"content-type": "text/plain; charset=utf-8"})
+
+
 class HttpServer:
     """Serves one handler on any number of listeners until `close`.
 
-    The handler must not raise: what it raises all the same is answered as a plain 500 and the connection closed.
+    The handler must not raise. `refuse` words the answer to bytes that are no request (status and reason are given).
     """
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, refuse: Callable[[int, str], Response] = _plain_refusal) -> None:
         self._handler = handler
+        self._refuse = refuse
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -243,8 +260,8 @@ class HttpServer:
         try:
             while await self._serve_one(connection):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, TimeoutError):
-            pass  # the client left in the middle: nobody is there to be told
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ssl.SSLError, TimeoutError):
+            pass  # the client left in the middle, or speaks no HTTP: nobody is there to be told
         except asyncio.CancelledError:
             pass  # close() ends us; the transport is closed below
         finally:
@@ -257,14 +274,21 @@ class HttpServer:
         try:
             received = await _read_request(connection)
         except _Refused as refusal:
-            body = str(refusal).encode()
-            writer.write(_head(refusal.status, {}, f"content-length: {len(body)}", "connection: close") + body)
+            answer = self._refuse(refusal.status, str(refusal))
+            extra = (f"content-length: {len(answer.body)}", "connection: close")
+            writer.write(_head(answer.status, answer.headers, *extra) + answer.body)
             await writer.drain()
+            await _swallow(connection.reader)
             return False
         if received is None:
             return False
         request, keep = received
-        answer = await self._handler(request)
+        return await self._send_answer(connection, request, await self._handler(request), keep)
+
+    async def _send_answer(self, connection: _Connection, request: Request, answer: AnyResponse, keep: bool) -> bool:
+        """True when the connection can go on."""
+        writer = connection.writer
+        assert writer is not None
         if isinstance(answer, Response):
             await self._send(writer, request, answer, keep)
             return keep

@@ -44,9 +44,9 @@ async def patch(state: State, call: Call) -> Response:
         given = new.get("metadata")
         fixed = isinstance(given, dict) and given.get("resourceVersion") != old["metadata"]["resourceVersion"]
         decoding.check_identity(new, call.resource)
-        decoding.normalise(new, call, body.duplicates)
+        decoded = decoding.normalise(new, call, body.duplicates)
         try:
-            result = await update_object(state, call, record, old, new)
+            result = await update_object(state, call, record, old, decoded)
         except ApiError as error:
             moved_on = error.code == 409 and state.store.get(call.resource.key, *record.key) is not record
             if fixed or not moved_on or attempt == _TRIES - 1:
@@ -130,11 +130,9 @@ async def _apply_once(state: State, call: Call, intent: Object, *, force: bool) 
             raise status.conflict(call.resource.plural, call.target.name, call.resource.group, "uid mismatch: the "
                                   "provided object specified uid, and no existing object was found")  # fmt: skip
         new = clone(apply.apply(None, intent, call, force=force))
-        decoding.normalise(new, call)
-        return 201, await create_object(state, call, new, tracked=True)
+        return 201, await create_object(state, call, decoding.normalise(new, call), tracked=True)
     old = await state.converter.view(record, call.resource)
     new = clone(apply.apply(old, intent, call, force=force))
     if revision := intent["metadata"].get("resourceVersion"):
         new["metadata"]["resourceVersion"] = revision
-    decoding.normalise(new, call)
-    return 200, await update_object(state, call, record, old, new, tracked=True)
+    return 200, await update_object(state, call, record, old, decoding.normalise(new, call), tracked=True)

@@ -32,6 +32,12 @@ class Registry:
         stored = [resource for resource in found if resource.version == resource.storage_version]
         return next(iter(stored or found), None)
 
+    def builtin(self, key: tuple[str, str]) -> Resource:
+        """A built-in resource, which is always served."""
+        found = self.find(key[0], "v1", key[1])
+        assert found is not None
+        return found
+
     def add(self, resource: Resource) -> None:
         """Serve one more resource."""
         self._resources[resource.group, resource.version, resource.plural] = resource

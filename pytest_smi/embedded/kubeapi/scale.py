@@ -86,7 +86,7 @@ async def _store(state: State, call: Call, wanted: Object) -> Response:
     if revision := (wanted.get("metadata") or {}).get("resourceVersion"):
         new["metadata"]["resourceVersion"] = revision
     plain = copy(call, target=copy(call.target, subresource=""))
-    result = await update_object(state, plain, record, old, new)
+    result = await update_object(state, plain, record, old, decoding.normalise(new, plain))
     return call.answer(200, _scale_of(result, call.resource))
 
 

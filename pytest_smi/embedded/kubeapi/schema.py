@@ -106,8 +106,19 @@ def default(value: Any, schema: Schema) -> None:
                 default(item, items)
 
 
+_SCALARS = {str: "string", int: "integer", bool: "boolean"}
+_REMARKS = {"type", "description", "default", "nullable", "x-kubernetes-patch-merge-key", "title", "example"}
+
+
+def _is_plain(value: Any, schema: Schema) -> bool:
+    """Whether the value is a scalar of which the schema asks no more than its type: most values are."""
+    return _SCALARS.get(type(value)) == schema.get("type", 0) and schema.keys() <= _REMARKS
+
+
 def validate(value: Any, schema: Schema, path: str = "", *, root: bool = False) -> list[Cause]:
     """Everything in which the value breaks the schema, in the API server's words."""
+    if _is_plain(value, schema):
+        return []
     if value is None and (schema.get("nullable") or not _typed(schema)):
         return []
     causes = check_value(value, schema, path)
@@ -118,7 +129,12 @@ def validate(value: Any, schema: Schema, path: str = "", *, root: bool = False) 
     elif isinstance(value, list) and (items := schema.get("items")):
         for index, item in enumerate(value):
             causes += validate(item, items, f"{path}[{index}]")
-    return causes + _validate_junctors(value, schema, path) + _validate_list_type(value, schema, path)
+    if not _JUNCTORS.isdisjoint(schema):
+        causes += _validate_junctors(value, schema, path)
+    return causes + _validate_list_type(value, schema, path) if isinstance(value, list) else causes
+
+
+_JUNCTORS = frozenset({"allOf", "anyOf", "oneOf", "not"})
 
 
 def _typed(schema: Schema) -> bool:
@@ -134,7 +150,7 @@ def _validate_object(value: dict[str, Any], schema: Schema, path: str, root: boo
         known = properties.get(name)
         if known is None and isinstance(extra, dict):
             known = extra
-        if known is not None and not (root and name == "metadata"):
+        if known is not None and not (root and name == "metadata") and not _is_plain(item, known):
             causes += validate(item, known, child(path, name))
     if schema.get(EMBEDDED):
         for name in ("apiVersion", "kind"):

@@ -54,6 +54,12 @@ async def settled(value: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
+def _refuse(code: int, message: str) -> Response:
+    """The Status for bytes that are no request."""
+    reason = {413: "RequestEntityTooLarge", 431: "RequestHeaderFieldsTooLarge"}.get(code, "BadRequest")
+    return json_response(code, status.status(code, reason, message).status)
+
+
 class ApiServer:
     """A Kubernetes API server in one event loop.
 
@@ -83,7 +89,7 @@ class ApiServer:
         self.state = State(service_cidr, history)
         self._meta = MetaRoutes(self.state.registry, version)
         self._resources = ResourceRoutes(self.state, bookmark_seconds)
-        self._http = HttpServer(self.handle)
+        self._http = HttpServer(self.handle, _refuse)
         first_objects(self.state)
 
     @property

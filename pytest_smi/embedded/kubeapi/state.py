@@ -8,6 +8,7 @@ from pytest_smi.embedded.kubeapi.conversion import Converter
 from pytest_smi.embedded.kubeapi.kinds import Resource
 from pytest_smi.embedded.kubeapi.objects import is_finished, marked_for_deletion
 from pytest_smi.embedded.kubeapi.registry import Registry
+from pytest_smi.embedded.kubeapi.schema import clone
 from pytest_smi.embedded.kubeapi.services import ServiceAddresses
 from pytest_smi.embedded.kubeapi.snapshots import Snapshots
 from pytest_smi.embedded.kubeapi.store import Object, Record, ResourceKey, Store
@@ -15,6 +16,7 @@ from pytest_smi.embedded.kubeapi.webhook import WebhookClient
 
 CRDS: ResourceKey = ("apiextensions.k8s.io", "customresourcedefinitions")
 NAMESPACES: ResourceKey = ("", "namespaces")
+PODS: ResourceKey = ("", "pods")
 
 FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 """Made when the server starts, as a real one makes them; the first three cannot be deleted."""
@@ -51,6 +53,14 @@ class State:
             why = f"unable to create new content in namespace {name} because it is being terminated"
             raise status.forbidden(call.resource.plural, call.target.name, call.resource.group, why, [cause])
 
+    def check_account(self, obj: Object) -> None:
+        """Refuse a pod whose ServiceAccount does not exist (403); `default` may come a moment later."""
+        spec, metadata = obj.get("spec") or {}, obj["metadata"]
+        name, namespace = spec.get("serviceAccountName") or "default", metadata["namespace"]
+        if name != "default" and self.store.get(("", "serviceaccounts"), namespace, name) is None:
+            why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
+            raise status.forbidden("pods", metadata["name"], "", why)
+
     def commit(self, resource: Resource, key: tuple[str, str], obj: Object) -> Record:
         """Store an object in its storage version, and follow up on what its kind brings about."""
         before = self.store.get(resource.key, *key)
@@ -75,16 +85,18 @@ class State:
         group, plural = spec["group"], spec["names"]["plural"]
         if before is not None and before["spec"] == spec and self.registry.storage(group, plural):
             return
-        established = any(
-            condition["type"] == "Established" and condition["status"] == "True"
-            for condition in crd["status"]["conditions"]
-        )
-        self.registry.replace_custom(group, plural, crds.resources(crd) if established else [])
+        self.registry.replace_custom(group, plural, crds.resources(crd) if crds.is_established(crd) else [])
 
     def _unserve(self, crd: Object) -> None:
         spec = crd["spec"]
         self.registry.replace_custom(spec["group"], spec["names"]["plural"], [])
         self.store.drop((spec["group"], spec["names"]["plural"]))
+        for record in self.store.listed(CRDS):
+            waiting = record.obj["spec"]["group"] == spec["group"] and not crds.is_established(record.obj)
+            if waiting and not record.obj["metadata"].get("deletionTimestamp"):
+                other = clone(record.obj)
+                if crds.set_conditions(other, self.registry.resources()):
+                    self.commit(self.registry.builtin(CRDS), record.key, other)
 
     def delete_crd(self, crd: Record) -> Record:
         """Begin to remove a CRD: all its objects go first, those with finalizers when they are let go."""

@@ -159,8 +159,3 @@ def internal_error(message: str) -> ApiError:
 def service_unavailable(message: str) -> ApiError:
     """503: a backend of the API is not there."""
     return status(503, "ServiceUnavailable", message)
-
-
-def too_large(limit: int) -> ApiError:
-    """413: the body is over the limit."""
-    return status(413, "RequestEntityTooLarge", f"limit is {limit}")

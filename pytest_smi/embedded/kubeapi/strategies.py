@@ -103,6 +103,13 @@ def _event_fill_in(obj: Object) -> None:
     obj.setdefault("source", {})
 
 
+def _event_causes(obj: Object) -> list[Cause]:
+    involved, own = (obj.get("involvedObject") or {}).get("namespace") or "", obj["metadata"].get("namespace", "")
+    if involved == own or (not involved and own == "default"):
+        return []
+    return [invalid_value("involvedObject.namespace", involved, "does not match event.namespace")]
+
+
 _BINDING = Strategy(fill_in=_binding_fill_in, update_causes=_role_ref_update)
 _WORKLOAD = Strategy(
     fill_in=workloads.fill_in_workload,
@@ -133,7 +140,7 @@ _STRATEGIES = {
     "ClusterRole": Strategy(fill_in=_rules_fill_in),
     "RoleBinding": _BINDING,
     "ClusterRoleBinding": _BINDING,
-    "Event": Strategy(fill_in=_event_fill_in),
+    "Event": Strategy(fill_in=_event_fill_in, causes=_event_causes),
 }
 
 

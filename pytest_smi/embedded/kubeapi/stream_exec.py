@@ -23,6 +23,7 @@ STDIN, STDOUT, STDERR, ERROR = 0, 1, 2, 3
 CLOSE = 255
 BLOCK = 32 * 1024
 LINGER_SECONDS = 0.5
+LOOK_SECONDS = 0.05
 NOT_FOUND_CODE = 127
 
 
@@ -95,7 +96,7 @@ async def _carry(socket: WebSocket, process: asyncio.subprocess.Process, plan: P
         _Pump(socket, STDERR if plan.stderr else None, process.stderr),
     ]
     feed = asyncio.ensure_future(_feed(socket, process.stdin))
-    exited = asyncio.ensure_future(process.wait())
+    exited = asyncio.ensure_future(_exit_code(process))
     try:
         await asyncio.wait({feed, exited}, return_when=asyncio.FIRST_COMPLETED)
         if not exited.done():
@@ -107,6 +108,20 @@ async def _carry(socket: WebSocket, process: asyncio.subprocess.Process, plan: P
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _exit_code(process: asyncio.subprocess.Process) -> int:
+    """The exit code as soon as there is one.
+
+    Before Python 3.12.4 `wait` does not return while a child in the background holds the pipes, so we look as well.
+    """
+    waiting = asyncio.ensure_future(process.wait())
+    try:
+        while process.returncode is None:
+            await asyncio.wait({waiting}, timeout=LOOK_SECONDS)
+        return process.returncode
+    finally:
+        waiting.cancel()
 
 
 class _Pump:

@@ -4,11 +4,12 @@ from typing import Any
 
 from pytest_smi.embedded.kubeapi import crds, decoding, managed, naming, objects, services, status
 from pytest_smi.embedded.kubeapi.calls import Call, read_options
+from pytest_smi.embedded.kubeapi.decoding import Decoded
 from pytest_smi.embedded.kubeapi.http import Response
 from pytest_smi.embedded.kubeapi.negotiation import load
 from pytest_smi.embedded.kubeapi.presentation import present
 from pytest_smi.embedded.kubeapi.schema import clone
-from pytest_smi.embedded.kubeapi.state import CRDS, NAMESPACES, State
+from pytest_smi.embedded.kubeapi.state import CRDS, NAMESPACES, PODS, State
 from pytest_smi.embedded.kubeapi.status import Cause
 from pytest_smi.embedded.kubeapi.store import Record
 from pytest_smi.embedded.kubeapi.strategies import Strategy, strategy
@@ -29,15 +30,16 @@ def _refuse(call: Call, obj: Object, causes: list[Cause]) -> None:
 async def create(state: State, call: Call) -> Response:
     """POST on a collection."""
     read_options(call, "CreateOptions")
-    obj = decoding.decode(load(call.request), call)
-    return call.answer(201, present(await create_object(state, call, obj), call))
+    decoded = decoding.decode(load(call.request), call)
+    return call.answer(201, present(await create_object(state, call, decoded), call))
 
 
-async def create_object(state: State, call: Call, obj: Object, *, tracked: bool = False) -> Object:
+async def create_object(state: State, call: Call, decoded: Decoded, *, tracked: bool = False) -> Object:
     """Admit, validate and store a decoded object; returns it as the client is to see it.
 
     `tracked` says that managed fields are settled already (server-side apply).
     """
+    obj = decoded.obj
     objects.settle_namespace(obj, call)
     objects.begin_life(obj, call)
     state.check_namespace(call)
@@ -45,19 +47,20 @@ async def create_object(state: State, call: Call, obj: Object, *, tracked: bool 
     rules, resource = _strategy(call), call.resource
     if resource.key == CRDS:
         crds.fill_in(obj)
-        obj.pop("status", None)
     rules.fill_in(obj)
     if not tracked:  # before the server adds anything of its own, which nobody owns
         managed.track_write(obj, None, call)
     rules.start(obj)
     causes = naming.metadata_causes(obj["metadata"], resource.group, resource.kind)
-    causes += decoding.validation_causes(obj, resource)
+    causes += [cause for cause in decoded.causes if not resource.has_status or not _of_status(cause)]
     causes += rules.causes(obj)
     if resource.key == CRDS and not causes:
         causes += crds.causes(obj)
     if resource.key == ("", "services") and not causes:
         causes += _assign_address(state, call, obj)
     _refuse(call, obj, causes)
+    if resource.key == PODS:
+        state.check_account(obj)
     if resource.key == CRDS:
         crds.set_conditions(obj, state.registry.resources())
         obj["metadata"]["finalizers"] = [*(obj["metadata"].get("finalizers") or ()), crds.CLEANUP]
@@ -80,20 +83,21 @@ async def _insert(state: State, call: Call, obj: Object, stored: Object) -> Obje
     if call.dry_run:
         return obj
     record = state.commit(resource, key, stored)
+    state.converter.note(record, resource, unchanged=stored is obj)
     return await state.converter.view(record, resource)
 
 
 async def replace(state: State, call: Call) -> Response:
     """PUT on an object or its status."""
     read_options(call, "UpdateOptions")
-    new = decoding.decode(load(call.request), call)
+    decoded = decoding.decode(load(call.request), call)
     record = state.record(call)
     old = await state.converter.view(record, call.resource)
     blind = call.resource.builtin and call.resource.kind not in _NEVER_BLIND
-    if not blind and not new["metadata"].get("resourceVersion"):
+    if not blind and not decoded.obj["metadata"].get("resourceVersion"):
         cause = Cause("FieldValueInvalid", "Invalid value: 0x0: must be specified for an update", _REVISION)
         raise status.invalid(call.resource.kind, call.resource.group, call.target.name, [cause])
-    result = await update_object(state, call, record, old, new)
+    result = await update_object(state, call, record, old, decoded)
     return call.answer(200, present(result, call))
 
 
@@ -103,13 +107,13 @@ _NEVER_BLIND = ("CustomResourceDefinition", "APIService", "Lease")
 
 
 async def update_object(
-    state: State, call: Call, record: Record, old: Object, new: Object, *, tracked: bool = False
+    state: State, call: Call, record: Record, old: Object, decoded: Decoded, *, tracked: bool = False
 ) -> Object:
     """Admit, validate and store a changed object; returns it as the client is to see it.
 
     `old` is the record in the version of the call. Raises ApiError; 409 when the record has moved on meanwhile.
     """
-    resource, rules = call.resource, _strategy(call)
+    resource, rules, new = call.resource, _strategy(call), decoded.obj
     objects.settle_namespace(new, call)
     objects.adopt_identity(new, old, call)
     new = _restrict(call, new, old)
@@ -119,10 +123,9 @@ async def update_object(
         if resource.key == CRDS:
             crds.fill_in(new)
         objects.count_generation(new, old, resource)
-    _refuse(call, new, _update_causes(call, new, old, rules))
+    _refuse(call, new, _update_causes(call, new, old, decoded.causes))
     if resource.key == CRDS:
-        others = [item for item in state.registry.resources() if item.crd is None or item.crd is not record.obj]
-        crds.set_conditions(new, others)
+        crds.set_conditions(new, state.registry.resources())
     if not tracked:
         managed.track_write(new, old, call)
     if objects.same_but_bookkeeping(new, old) or call.dry_run:
@@ -132,6 +135,7 @@ async def update_object(
         raise status.conflict(resource.plural, call.target.name, resource.group, status.MODIFIED)
     # what is stored is changed by the store; views and records that exist must not be
     result = state.commit(resource, record.key, {**stored, "metadata": dict(stored["metadata"])})
+    state.converter.note(result, resource, unchanged=stored is new)
     return await state.converter.view(result, resource)
 
 
@@ -146,11 +150,15 @@ def _restrict(call: Call, new: Object, old: Object) -> Object:
     return new
 
 
-def _update_causes(call: Call, new: Object, old: Object, rules: Strategy) -> list[Cause]:
-    resource = call.resource
-    causes = decoding.validation_causes(new, resource)
+def _of_status(cause: Cause) -> bool:
+    return cause.field == "status" or cause.field.startswith("status.")
+
+
+def _update_causes(call: Call, new: Object, old: Object, found: list[Cause]) -> list[Cause]:
+    resource, rules = call.resource, _strategy(call)
     if call.target.subresource == "status":
-        return causes
+        return [cause for cause in found if _of_status(cause)]
+    causes = [cause for cause in found if not resource.has_status or not _of_status(cause)]
     causes += naming.label_causes(new["metadata"].get("labels") or {}, "metadata.labels")
     causes += naming.annotation_causes(new["metadata"].get("annotations") or {}, "metadata.annotations")
     causes += rules.causes(new) + rules.update_causes(new, old)
@@ -162,7 +170,7 @@ def _update_causes(call: Call, new: Object, old: Object, rules: Strategy) -> lis
 async def finalize_namespace(state: State, call: Call) -> Response:
     """PUT on namespaces/NAME/finalize: the only way to change spec.finalizers, and the end of a deleted namespace."""
     read_options(call, "UpdateOptions")
-    new = decoding.decode(load(call.request), call)
+    new = decoding.decode(load(call.request), call).obj
     record = state.record(call)
     objects.adopt_identity(new, record.obj, call)
     obj = {**record.obj, "metadata": clone(record.obj["metadata"])}

@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pytest_smi.embedded.client import ApiFailure
 from pytest_smi.errors import HarnessError, MeshError
 
 _FAILED = 3
@@ -46,6 +47,13 @@ def main() -> int:
         return _refuse(error.what, error.advice)
     except OSError as fault:
         return _refuse(f"cannot reach the API server: {fault}", "is the cluster of this kubeconfig running?")
+    except ApiFailure as failure:
+        return _refuse(f"the API server refused: {failure}", "check the rights of the kubeconfig's user")
+    except Exception as failure:
+        if not _log.hasHandlers():
+            raise
+        _log.exception("the mesh failed")
+        return _refuse(f"the reference mesh failed: {failure!r}", f"see {arguments.state / 'mesh.log'}")
 
 
 def _arguments() -> argparse.Namespace:

@@ -45,6 +45,7 @@ class Controller:
         self._informers = {kind: Informer(client, path, self._listener(kind)) for kind, path in SOURCES.items()}
         self._proven: set[str] = set()
         self._rejections = 0
+        self._listeners = 0
         self._policy: Policy | None = None
 
     def _listener(self, kind: str) -> Any:
@@ -60,10 +61,11 @@ class Controller:
             for informer in self._informers.values():
                 group.create_task(informer.run())
 
-    async def synced(self) -> None:
-        """Wait for the first complete lists, then write the first configuration."""
+    async def synced(self) -> int:
+        """Wait for the first complete lists, then write the first configuration; returns how many listeners it has."""
         await asyncio.gather(*(informer.synced.wait() for informer in self._informers.values()))
         self.reconcile()
+        return self._listeners
 
     async def run(self, envoy: Envoy) -> None:
         """Apply changes for ever; when it is quiet, look whether the data plane took them."""
@@ -87,6 +89,7 @@ class Controller:
         if changed & TOPOLOGY:
             self._directory.certify(policy.pods)
             topology = envoy_config.topology(policy, self._directory.path)
+            self._listeners = len(topology["listeners"])
             files = {"clusters": topology["clusters"], **files, "listeners": topology["listeners"]}
         written = self._directory.write(files)
         self._relay.update(policy)

@@ -26,11 +26,8 @@ _POLL_SECONDS = 0.003
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 2.0
 _PR_SET_PDEATHSIG = 1
-_READINESS = (
-    "listener_manager.workers_started",
-    "listener_manager.lds.update_success",
-    "listener_manager.total_listeners_warming",
-)
+_WORKERS = "listener_manager.workers_started"
+_ACTIVE = "listener_manager.total_listeners_active"
 
 
 def find_envoy() -> Path:
@@ -92,28 +89,27 @@ class Envoy:
             preexec_fn=_die_with_parent,
         )
 
-    async def ready(self) -> None:
-        """Wait until the workers accept connections on the listeners that have been written.
+    async def ready(self, listeners: int) -> None:
+        """Wait until the workers accept connections on so many listeners.
 
         Raises MeshError when Envoy ends or takes too long.
         """
         try:
             async with asyncio.timeout(_READY_SECONDS):
-                while not await self._serving():
+                while not await self._serving(listeners):
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             raise MeshError(f"Envoy was not ready after {_READY_SECONDS:.0f} s", f"see {self._log_path}") from None
 
-    async def _serving(self) -> bool:
+    async def _serving(self, listeners: int) -> bool:
         if self._process is None or self._process.returncode is not None:
             raise MeshError(f"Envoy ended at once: {self._last_words()}", f"see {self._log_path}")
         try:
-            found = await self.counters("|".join(_READINESS))
+            found = await self.counters(f"{_WORKERS}|{_ACTIVE}")
         except OSError:
             return False
         # /ready says LIVE a little before the listeners accept.
-        started, taken, warming = (found.get(name, 0) for name in _READINESS)
-        return started == 1 and taken >= 1 and warming == 0
+        return found.get(_WORKERS) == 1 and found.get(_ACTIVE, 0) >= listeners
 
     def _last_words(self) -> str:
         lines = self._log_path.read_text("utf-8", "replace").strip().splitlines()

@@ -20,7 +20,7 @@ from pytest_smi.embedded.mesh.webhook import ConversionWebhook
 from pytest_smi.embedded.mesh.xds import Directory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
     from pathlib import Path
 
 
@@ -30,14 +30,18 @@ class Running:
 
     ready: dict[str, Any]
     envoy: Envoy
+    tasks: tuple[asyncio.Task[None], ...]
 
     async def until(self, end: asyncio.Event) -> bool:
-        """Wait for `end` (True), or for Envoy to end by itself (False)."""
+        """Wait for `end` (True), or for Envoy to end by itself (False). What fails inside the mesh is raised here."""
         wanted = asyncio.ensure_future(end.wait())
         unwanted = asyncio.ensure_future(self.envoy.ended())
-        done, pending = await asyncio.wait((wanted, unwanted), return_when=asyncio.FIRST_COMPLETED)
-        for one in pending:
+        done, _ = await asyncio.wait((wanted, unwanted, *self.tasks), return_when=asyncio.FIRST_COMPLETED)
+        for one in (wanted, unwanted):
             one.cancel()
+        for task in self.tasks:
+            if task in done:
+                task.result()
         return wanted in done
 
 
@@ -51,6 +55,7 @@ async def mesh(kubeconfig: Path, state: Path, fault: str | None = None) -> Async
     async with contextlib.AsyncExitStack() as stack:
         client = stack.enter_context(contextlib.closing(Client.from_kubeconfig(kubeconfig)))
         stack.push_async_callback(envoy.stop)
+        directory.write({"clusters": [], "listeners": []})  # Envoy does not start without them
         await envoy.start()  # it takes its time to come up; meanwhile we find out what to tell it
         webhook = ConversionWebhook(authority, semantics.converted)
         await webhook.start()
@@ -58,12 +63,12 @@ async def mesh(kubeconfig: Path, state: Path, fault: str | None = None) -> Async
         await install(client, semantics, webhook.url, authority.pem)
         relay = stack.enter_context(contextlib.closing(Relay()))
         controller = Controller(client, semantics, directory, relay, Herald(client), state / "policy.json")
-        tasks = await stack.enter_async_context(_Tasks())
-        tasks.begin(controller.watch())
-        await controller.synced()
-        await envoy.ready()
-        tasks.begin(controller.run(envoy))
-        yield Running({"ready": True, "version": _own_version(), "envoy": envoy.version, "fault": fault}, envoy)
+        watch = await stack.enter_async_context(_task(controller.watch()))
+        listeners = await controller.synced()
+        await envoy.ready(listeners)
+        run = await stack.enter_async_context(_task(controller.run(envoy)))
+        ready = {"ready": True, "version": _own_version(), "envoy": envoy.version, "fault": fault}
+        yield Running(ready, envoy, (watch, run))
 
 
 def _semantics(fault: str | None) -> Semantics:
@@ -81,22 +86,13 @@ def _own_version() -> str:
         return "unknown"
 
 
-class _Tasks:
-    """Tasks that are cancelled at the end of the context; one that fails ends the context with its exception."""
-
-    def __init__(self) -> None:
-        self._group = asyncio.TaskGroup()
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> _Tasks:
-        await self._group.__aenter__()
-        return self
-
-    async def __aexit__(self, *exception: Any) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await self._group.__aexit__(*exception)
-
-    def begin(self, coroutine: Any) -> None:
-        """Start a task."""
-        self._tasks.append(self._group.create_task(coroutine))
+@contextlib.asynccontextmanager
+async def _task(coroutine: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """A task that lives as long as the context."""
+    task = asyncio.get_running_loop().create_task(coroutine)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await task

@@ -32,6 +32,7 @@ from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _OPTIONAL = ("h2.connection", "h2.events")  # the sample application speaks HTTP/2 where this is installed
@@ -199,6 +200,7 @@ def _prepare(argv: list[str]) -> dict[str, Any]:
     gc.unfreeze()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]
+    _libc.prctl(_PR_SET_NAME, Path(argv[0]).stem.encode()[:15], 0, 0, 0)
     main = ModuleType("__main__")
     main.__file__ = argv[0]
     sys.modules["__main__"] = main
