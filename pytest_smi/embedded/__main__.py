@@ -72,6 +72,7 @@ async def _serve(state: Path, zygote: Zygote) -> int:
         gc.collect()
         gc.freeze()  # what the start has made stays for good: no later collection need look at it
         await end.wait()
+        _log.info("ending")
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.embedded import controllers, kubeconfig
@@ -27,8 +26,6 @@ _HOST = "127.0.0.1"
 _NAME = "pytest-smi-embedded"
 _LAST_GRACE = 0.5  # seconds that pods get when the whole cluster ends
 
-_log = logging.getLogger(__name__)
-
 
 @contextlib.asynccontextmanager
 async def cluster(state: Path, zygote: Zygote) -> AsyncIterator[dict[str, str]]:
@@ -44,13 +41,12 @@ async def cluster(state: Path, zygote: Zygote) -> AsyncIterator[dict[str, str]]:
         server = ApiServer(claim.block.service_cidr)
         token, inner = new_token(), new_token()
         assembly = assemble(server, None, state, {token: ADMIN, inner: ADMIN})
+        stack.push_async_callback(server.stop)
         secure = f"https://{_HOST}:{await server.start(_HOST, 0, assembly.context)}"
         plain = f"http://{_HOST}:{await server.start(_HOST, 0)}"
-        stack.push_async_callback(server.stop)
         client = stack.enter_context(contextlib.closing(Client(plain, inner)))
         caches = Caches(client)
-        dns = stack.enter_context(contextlib.closing(DnsServer(caches.services, caches.slices)))
-        resolver = f"{claim.block.node}:{await dns.start(claim.block.node)}"
+        resolver = await _serve_names(stack, caches, claim.block.node)
         node = Node(client, caches.pods, spawner, claim.block, state / "pods", resolver)
         server.pod_subresources.update(PodStreams(server, node).handlers())
         parts = await stack.enter_async_context(_Parts())
@@ -63,7 +59,13 @@ async def cluster(state: Path, zygote: Zygote) -> AsyncIterator[dict[str, str]]:
         config = state / "kubeconfig"
         kubeconfig.write(config, name=_NAME, server=secure, token=token, ca_pem=assembly.ca_pem)
         yield {"kubeconfig": str(config), "server": secure, "dns": resolver}
-        _log.info("ending")
+
+
+async def _serve_names(stack: contextlib.AsyncExitStack, caches: Caches, host: str) -> str:
+    dns = DnsServer(caches.services, caches.slices)
+    port = await dns.start(host)
+    stack.callback(dns.close)
+    return f"{host}:{port}"
 
 
 class _Parts:

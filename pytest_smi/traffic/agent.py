@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _HEAD_LIMIT = 64 * 1024
 _READ_SIZE = 256 * 1024
 _HINT = "look at the pod: kubectl describe and kubectl logs"
+_NO_PACKAGE = "run the pods from an image that has the package, such as that of sample_app/Dockerfile"
 
 
 class Stream(Protocol):
@@ -75,7 +76,8 @@ class Agent:
                 "does the pod run this version's sample_app.py?",
             ) from None
         if outcome.harness_fault:
-            raise WorkloadError(f"{self.name}: the request could not be sent: {outcome.harness_fault}", _HINT)
+            advice = _NO_PACKAGE if outcome.harness_fault.startswith("unsupported") else _HINT
+            raise WorkloadError(f"{self.name}: the request could not be sent: {outcome.harness_fault}", advice)
         return outcome
 
     def seen(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -300,4 +300,6 @@ def _more(connection: socket.socket) -> bytes:
 
 def _greeting(data: bytes) -> Answer:
     found = re.match(rb"smi-pod: (\S+)", data)
-    return Answer(pod=found[1].decode() if found else None, body=data.decode(errors="replace"), failure="" if found else "closed")
+    return Answer(
+        pod=found[1].decode() if found else None, body=data.decode(errors="replace"), failure="" if found else "closed"
+    )

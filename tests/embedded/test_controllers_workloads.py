@@ -170,7 +170,7 @@ def test_a_replicaset_adopts_what_it_selects_and_lets_go_what_it_does_not(place:
 
 
 def test_a_crashing_deployment_never_becomes_available(place: Place) -> None:
-    place.create(deployment("bad", 1, pod_spec(["sh", "-c", "exit 3"])))
+    place.create(deployment("bad", 1, pod_spec(["sh", "-c", "exit 3"], readinessProbe=READY)))
 
     def restarted() -> bool:
         return any(container_state(one)["restartCount"] > 1 for one in place.pods())

@@ -145,6 +145,18 @@ def test_printer_columns(api: Api) -> None:
             ),
             "spec.conversion.webhook.clientConfig.url",
         ),
+        (
+            changed(
+                conversion={
+                    "strategy": "Webhook",
+                    "webhook": {
+                        "clientConfig": {"url": "https://x", "caBundle": "YWJj"},
+                        "conversionReviewVersions": ["v1"],
+                    },
+                }
+            ),
+            "spec.conversion.webhook.clientConfig.caBundle",
+        ),
         (changed(preserveUnknownFields=True), "spec.preserveUnknownFields"),
     ],
 )
@@ -213,6 +225,39 @@ def test_names_that_are_taken_are_not_accepted(api: Api) -> None:
     assert conditions["NamesAccepted"] == ("False", "ShortNamesConflict")
     assert conditions["Established"] == ("False", "NotAccepted")
     assert api.get(POTS.replace("pots", "cups")).code == 404
+
+
+def test_names_that_become_free_are_accepted(api: Api) -> None:
+    api.made(CRDS, custom_definition(SCHEMA))
+    other = custom_definition(SCHEMA, kind="Cup")
+    other["spec"]["names"]["shortNames"] = ["pot"]
+    api.made(CRDS, other)
+    api.delete(f"{CRDS}/pots.tea.example")
+    conditions = api.get(f"{CRDS}/cups.tea.example").body["status"]["conditions"]
+    assert {item["type"]: item["status"] for item in conditions} == {"NamesAccepted": "True", "Established": "True"}
+    assert api.get(POTS.replace("pots", "cups")).code == 200
+
+
+def test_deprecated_versions_warn(api: Api) -> None:
+    api.made(CRDS, custom_definition(SCHEMA, deprecated=True))
+    assert api.get(POTS).headers["warning"] == '299 - "tea.example/v1 Pot is deprecated"'
+    assert "deprecated" in api.post(POTS, pot("x", water=1)).headers["warning"]
+
+
+def test_selectable_fields_can_be_selected_by(api: Api) -> None:
+    api.made(CRDS, custom_definition(SCHEMA, selectableFields=[{"jsonPath": ".spec.mode"}]))
+    api.made(POTS, pot("x", water=1))
+    api.made(POTS, pot("y", water=1, mode="cold"))
+    found = api.get(f"{POTS}?fieldSelector=spec.mode%3Dcold").body["items"]
+    assert [item["metadata"]["name"] for item in found] == ["y"]
+
+
+def test_whole_numbers_lose_their_fraction(api: Api) -> None:
+    api.made(CRDS, custom_definition(SCHEMA))
+    body = b'{"apiVersion":"tea.example/v1","kind":"Pot","metadata":{"name":"x"},"spec":{"water":80.0}}'
+    answer = api.raw("POST", POTS, body, content_type="application/json")
+    assert '"water":80,' in answer.text or '"water":80}' in answer.text
+    assert api.raw("POST", POTS, body.replace(b"80.0", b"1e999"), content_type="application/json").code == 400
 
 
 def test_scope_and_names_are_fixed(api: Api) -> None:

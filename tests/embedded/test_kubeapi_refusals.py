@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -115,7 +116,31 @@ def test_json_is_the_answer_to_everything_else(api: Api, accept: str) -> None:
 
 def test_a_body_over_the_limit_is_refused(api: Api) -> None:
     manifest = config_map("large", a="x" * (3 * 1024 * 1024))
-    assert api.post(CONFIG_MAPS, manifest).code == 413
+    answer = api.post(CONFIG_MAPS, manifest)
+    assert (answer.code, answer.reason) == (413, "RequestEntityTooLarge")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"BREW\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: many\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"GET / HTTP/1.1\r\nA: " + b"x" * 70_000 + b"\r\n\r\n",
+    ],
+)
+def test_bytes_that_are_no_request(api: Api, head: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as connection:
+        connection.sendall(head)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    line, _, rest = answer.partition(b"\r\n")
+    assert line.split()[1] in (b"400", b"431")
+    assert b"connection: close" in rest
+    assert b'"kind":"Status"' in rest
 
 
 def test_label_selectors(api: Api) -> None:

@@ -78,3 +78,19 @@ ELEMENT = st.sampled_from(["f:a", "f:b", 'k:{"name":"x"}', 'v:"y"', "f:."])
 @given(st.sets(st.lists(ELEMENT, min_size=1, max_size=4).map(tuple), max_size=12))
 def test_the_nested_form_keeps_every_path(paths: set[tuple[str, ...]]) -> None:
     assert fieldsets.from_fields_v1(fieldsets.to_fields_v1(paths)) == paths
+
+
+PATHS = st.sets(st.lists(ELEMENT, min_size=1, max_size=4).map(tuple), max_size=8)
+
+
+@given(PATHS, PATHS)
+def test_paths_are_put_into_a_nested_form_and_taken_out_again(first: set[Any], second: set[Any]) -> None:
+    tree = fieldsets.to_fields_v1(first)
+    for path in second:
+        fieldsets.insert(tree, path)
+    assert tree == fieldsets.to_fields_v1(first | second)
+    for path in second:
+        assert fieldsets.contains(tree, path)
+        fieldsets.delete(tree, path)
+        assert not fieldsets.contains(tree, path)
+    assert tree == fieldsets.to_fields_v1(first - second)

@@ -39,8 +39,7 @@ def replicaset(deployment: Object, every: list[Object]) -> Object:
     template.setdefault("metadata", {}).setdefault("labels", {})[HASH_LABEL] = name
     selector = copy.deepcopy(spec["selector"])
     selector.setdefault("matchLabels", {})[HASH_LABEL] = name
-    surge = 0 if recreates(deployment) else bounds(deployment)[0]
-    room = replicas(deployment) + surge - sum(map(replicas, every))
+    room = replicas(deployment) + bounds(deployment)[0] - sum(map(replicas, every))
     return {
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",

@@ -96,10 +96,12 @@ async def _exchange(
         async with asyncio.timeout(ANSWER_SECONDS):
             raw = await reader.readuntil(b"\r\n\r\n")
         return Connection(reader, writer), parse_head(raw), _headers(raw)
-    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+    except BaseException as error:
         if writer:
             writer.close()
-        raise _unreachable(backend, error) from None
+        if isinstance(error, OSError | asyncio.IncompleteReadError | asyncio.LimitOverrunError):
+            raise _unreachable(backend, error) from None
+        raise
 
 
 def _headers(raw: bytes) -> dict[str, str]:

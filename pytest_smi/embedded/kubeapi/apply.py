@@ -98,10 +98,11 @@ def apply(live: Object | None, intent: Object, call: Call, *, force: bool) -> Ob
     merged.setdefault("metadata", {})
     _settle_conflicts(base, merged, [entry for entry in entries if entry is not mine], call, force=force)
     if mine is None:
-        mine = Entry(call.manager, "Apply", version, subresource, now(), set())
+        mine = Entry(call.manager, "Apply", version, subresource, "", {})
         entries.append(mine)
-    if mine.fields != applied or mine.api_version != version:
-        mine.fields, mine.api_version, mine.time = applied, version, now()
+    tree = fieldsets.to_fields_v1(applied)
+    if mine.tree != tree or mine.api_version != version or not mine.time:
+        mine.tree, mine.api_version, mine.time = tree, version, now()
     managed.write(merged, entries)
     return merged
 
@@ -124,7 +125,7 @@ def _settle_conflicts(live: Object, merged: Object, others: list[Entry], call: C
     if conflicts and not force:
         raise _conflict(conflicts)
     for entry in others:
-        entry.fields -= changed | removed
+        entry.lose(changed | removed)
 
 
 def _owner(entry: Entry) -> str:

@@ -9,6 +9,7 @@ from pytest_smi.embedded.kubeapi.kinds import Column, Resource
 from pytest_smi.embedded.kubeapi.objects import now
 from pytest_smi.embedded.kubeapi.status import Cause
 from pytest_smi.embedded.kubeapi.values import invalid_value, unsupported_value
+from pytest_smi.embedded.kubeapi.webhook import trusting
 
 Object = dict[str, Any]
 
@@ -143,6 +144,10 @@ def _conversion_causes(conversion: Object) -> list[Cause]:
         text = "must include at least one of v1"
         found = (webhook or {}).get("conversionReviewVersions") or []
         return [invalid_value(f"{path}.conversionReviewVersions", found, text)]
+    try:
+        trusting(client.get("caBundle") or "")
+    except ValueError as error:
+        return [invalid_value(f"{path}.clientConfig.caBundle", "", f"unable to load root certificates: {error}")]
     return []
 
 
@@ -240,6 +245,14 @@ def _column(item: Object) -> Column:
     )
 
 
+def _deprecation(crd: Object, version: Object) -> str:
+    if not version.get("deprecated"):
+        return ""
+    spec = crd["spec"]
+    standard = f"{spec['group']}/{version['name']} {spec['names']['kind']} is deprecated"
+    return version.get("deprecationWarning") or standard
+
+
 def _resource(crd: Object, version: Object) -> Resource:
     spec, names = crd["spec"], crd["spec"]["names"]
     subresources = version.get("subresources") or {}
@@ -272,6 +285,7 @@ def _resource(crd: Object, version: Object) -> Resource:
         if scale
         else None,
         selectable=tuple(field["jsonPath"] for field in version.get("selectableFields") or ()),
+        warning=_deprecation(crd, version),
     )
 
 

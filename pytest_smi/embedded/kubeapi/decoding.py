@@ -68,6 +68,9 @@ def decode(body: Body, call: Call) -> Decoded:
 def normalise(obj: Object, call: Call, duplicates: list[str] | None = None) -> Decoded:
     """Prune, report, default and check `obj` in place. Raises ApiError (400) for what cannot be decoded at all."""
     resource = call.resource
+    if call.target.subresource == "status":
+        for name in obj.keys() - {"apiVersion", "kind", "metadata", "status"}:
+            del obj[name]  # a status update has no say in the rest
     prune_and_report(obj, call, duplicates)
     schema.default(obj, resource.schema)
     causes = schema.validate(obj, resource.schema, root=True)

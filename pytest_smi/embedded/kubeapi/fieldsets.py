@@ -11,6 +11,8 @@ from pytest_smi.embedded.kubeapi.schema import PRESERVE, Schema
 
 Path = tuple[str, ...]
 FieldSet = set[Path]
+Tree = dict[str, Any]
+"""FieldsV1: the nested form of a set."""
 
 _EMPTY: Schema = {}
 
@@ -99,9 +101,9 @@ def _children(value: Any, schema: Schema, path: Path) -> dict[Path, tuple[Any, S
     return {(*path, item_element(item, schema)): (item, items) for item in value}
 
 
-def to_fields_v1(found: FieldSet) -> dict[str, Any]:
+def to_fields_v1(found: FieldSet) -> Tree:
     """The nested form in which managedFields keep a set."""
-    tree: dict[str, Any] = {}
+    tree: Tree = {}
     for path in sorted(found):
         node = tree
         for element in path:
@@ -119,7 +121,7 @@ def _drop_lone_markers(node: dict[str, Any]) -> None:
             _drop_lone_markers(item)
 
 
-def from_fields_v1(tree: dict[str, Any]) -> FieldSet:
+def from_fields_v1(tree: Tree) -> FieldSet:
     """The set that a nested form stands for."""
     found: FieldSet = set()
 
@@ -134,6 +136,56 @@ def from_fields_v1(tree: dict[str, Any]) -> FieldSet:
 
     walk(tree, ())
     return found
+
+
+def contains(tree: Tree, path: Path) -> bool:
+    """Whether the path is in the set that a nested form stands for."""
+    node = tree
+    for element in path:
+        found = node.get(element)
+        if found is None:
+            return False
+        node = found
+    return not node or "." in node
+
+
+def insert(tree: Tree, path: Path) -> None:
+    """Add a path to a nested form, in place. An empty node is a member; one with children needs a `.` to be."""
+    node = tree
+    for element in path:
+        below = node.get(element)
+        if below is None:
+            below = node[element] = {}
+            fresh = True
+        else:
+            fresh = False
+            if not below:
+                below["."] = {}
+        node = below
+    if not fresh:
+        node["."] = {}
+        if len(node) == 1:
+            node.clear()
+    # interior nodes on the way were made without a ".", and thus are no members
+
+
+def delete(tree: Tree, path: Path) -> None:
+    """Take a path out of a nested form, in place; nodes that hold nothing any more go with it."""
+    below = tree.get(path[0])
+    if below is None:
+        return
+    if len(path) > 1:
+        if not below:
+            return
+        delete(below, path[1:])
+        if not below:
+            del tree[path[0]]
+        elif len(below) == 1 and "." in below:
+            below.clear()
+    else:
+        below.pop(".", None)
+        if not below:
+            del tree[path[0]]
 
 
 def shown(path: Path) -> str:

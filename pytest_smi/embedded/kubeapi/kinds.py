@@ -41,6 +41,7 @@ class Resource:
     crd: dict[str, Any] | None = None
     scale: dict[str, str] | None = None
     selectable: tuple[str, ...] = ()
+    warning: str = ""
     verbs: tuple[str, ...] = ALL_VERBS
 
     @property

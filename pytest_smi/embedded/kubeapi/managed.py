@@ -1,14 +1,15 @@
 """Who owns which field: the entries of metadata.managedFields, and how ordinary writes change them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_smi.embedded.kubeapi import fieldsets, types
 from pytest_smi.embedded.kubeapi.calls import Call
-from pytest_smi.embedded.kubeapi.fieldsets import FieldSet, Path
+from pytest_smi.embedded.kubeapi.fieldsets import FieldSet, Path, Tree
 from pytest_smi.embedded.kubeapi.kinds import Resource
 from pytest_smi.embedded.kubeapi.objects import now
-from pytest_smi.embedded.kubeapi.schema import Schema
+from pytest_smi.embedded.kubeapi.schema import Schema, clone
 
 Object = dict[str, Any]
 
@@ -30,20 +31,39 @@ _OWN_META = frozenset(
 
 @dataclass(slots=True)
 class Entry:
-    """What one manager owns through one operation."""
+    """What one manager owns through one operation. `tree` is shared with stored objects: change it by copy only."""
 
     manager: str
     operation: str
     api_version: str
     subresource: str
     time: str
-    fields: FieldSet
+    tree: Tree
 
     def same_owner(self, manager: str, operation: str, api_version: str, subresource: str) -> bool:
         """Whether the entry is the one to change for such a write; an applier's version does not matter."""
         if (self.manager, self.operation, self.subresource) != (manager, operation, subresource):
             return False
         return operation == "Apply" or self.api_version == api_version
+
+    @property
+    def fields(self) -> FieldSet:
+        """The paths owned."""
+        return fieldsets.from_fields_v1(self.tree)
+
+    def lose(self, paths: Iterable[Path]) -> None:
+        """Own none of these paths any more."""
+        if lost := [path for path in paths if fieldsets.contains(self.tree, path)]:
+            self.tree = clone(self.tree)
+            for path in lost:
+                fieldsets.delete(self.tree, path)
+
+    def gain(self, paths: Iterable[Path]) -> None:
+        """Own these paths too, as of now."""
+        self.tree = clone(self.tree)
+        for path in paths:
+            fieldsets.insert(self.tree, path)
+        self.time = now()
 
     def manifest(self) -> Object:
         """The entry as objects carry it."""
@@ -53,7 +73,7 @@ class Entry:
             "apiVersion": self.api_version,
             "time": self.time,
             "fieldsType": "FieldsV1",
-            "fieldsV1": fieldsets.to_fields_v1(self.fields),
+            "fieldsV1": self.tree,
         }
         if self.subresource:
             found["subresource"] = self.subresource
@@ -70,7 +90,7 @@ def read(obj: Object | None) -> list[Entry]:
             item.get("apiVersion", ""),
             item.get("subresource", ""),
             item.get("time") or "",
-            fieldsets.from_fields_v1(item.get("fieldsV1") or {}),
+            item.get("fieldsV1") or {},
         )
         for item in listed
         if isinstance(item, dict) and item.get("manager")
@@ -79,7 +99,7 @@ def read(obj: Object | None) -> list[Entry]:
 
 def write(obj: Object, entries: list[Entry]) -> None:
     """Put the entries that own something into the object: appliers first, as the real server orders them."""
-    kept = sorted((entry for entry in entries if entry.fields), key=lambda entry: entry.operation != "Apply")
+    kept = sorted((entry for entry in entries if entry.tree), key=lambda entry: entry.operation != "Apply")
     obj["metadata"].pop("managedFields", None)
     if kept:
         obj["metadata"]["managedFields"] = [entry.manifest() for entry in kept]
@@ -106,11 +126,6 @@ def tracked(obj: Object, resource: Resource, subresource: str) -> Object:
     return found
 
 
-def without_markers_of_parts(found: FieldSet) -> FieldSet:
-    """Metadata as a whole has no owner."""
-    return found - {("f:metadata",)}
-
-
 def track_write(new: Object, old: Object | None, call: Call) -> None:
     """Make the manager of an ordinary write the owner of what it changed, at the cost of all others."""
     resource, subresource = call.resource, call.target.subresource
@@ -123,10 +138,10 @@ def track_write(new: Object, old: Object | None, call: Call) -> None:
     before = tracked(old, resource, subresource) if old else {}
     after = tracked(new, resource, subresource)
     fieldsets.compare(before, after, schema, (), changed, removed)
-    changed = without_markers_of_parts(changed)
-    if changed or removed:
+    changed.discard(("f:metadata",))  # metadata as a whole has no owner
+    if gone := changed | removed:
         for entry in entries:
-            entry.fields -= changed | removed
+            entry.lose(gone)
     if changed:
         _own(entries, changed, call)
     write(new, entries)
@@ -136,7 +151,6 @@ def _own(entries: list[Entry], changed: set[Path], call: Call) -> None:
     api_version, subresource = call.resource.api_version, call.target.subresource
     for entry in entries:
         if entry.same_owner(call.manager, "Update", api_version, subresource):
-            entry.fields |= changed
-            entry.time = now()
+            entry.gain(changed)
             return
-    entries.append(Entry(call.manager, "Update", api_version, subresource, now(), changed))
+    entries.append(Entry(call.manager, "Update", api_version, subresource, now(), fieldsets.to_fields_v1(changed)))

@@ -95,10 +95,20 @@ def _refuse_constant(text: str) -> Any:
     raise ValueError(f"invalid character {text[0]!r} looking for beginning of value")
 
 
+def _number(text: str) -> float:
+    """80.0 is the number 80, as in a real API server; what no 64 bits can hold is refused."""
+    value = float(text)
+    if value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"the number {text} is out of range")
+    return value
+
+
 def load_json(raw: bytes) -> Body:
     """A JSON body. Raises ApiError (400) when it is none."""
     try:
-        value = json.loads(raw, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        value = json.loads(raw, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_number)
     except (ValueError, RecursionError) as error:
         raise status.bad_request(
             f"the object provided is unrecognized: couldn't get version/kind; json parse error: {error}"

@@ -40,7 +40,7 @@ async def patch(state: State, call: Call) -> Response:
     for attempt in range(_TRIES):
         record = state.record(call)
         old = await state.converter.view(record, call.resource)
-        new = _changed(call, kind, old, body.value)
+        new = _own_copy(_changed(call, kind, old, body.value), call)
         given = new.get("metadata")
         fixed = isinstance(given, dict) and given.get("resourceVersion") != old["metadata"]["resourceVersion"]
         decoding.check_identity(new, call.resource)
@@ -68,6 +68,16 @@ def _check_options(call: Call, kind: str) -> None:
         raise status.invalid("PatchOptions", "meta.k8s.io", "", causes)
 
 
+def _own_copy(obj: Object, call: Call) -> Object:
+    """A copy that may be changed, without what a status update ignores; managed fields are only ever replaced."""
+    ignored = () if call.target.subresource != "status" else ("spec",)
+    copy = {name: clone(value) for name, value in obj.items() if name != "metadata" and name not in ignored}
+    metadata = obj.get("metadata")
+    if isinstance(metadata, dict):
+        metadata = {name: value if name == "managedFields" else clone(value) for name, value in metadata.items()}
+    return {**copy, "metadata": metadata}
+
+
 def _changed(call: Call, kind: str, old: Object, body: Any) -> Object:
     """The object after the patch. Raises ApiError: 400 malformed, 422 a JSON patch that does not apply."""
     try:
@@ -76,9 +86,9 @@ def _changed(call: Call, kind: str, old: Object, body: Any) -> Object:
         elif not isinstance(body, dict):
             raise status.bad_request("error decoding patch: a merge patch is an object")
         elif kind == STRATEGIC:
-            result = clone(patches.strategic_merge(old, body, call.resource.schema))
+            result = patches.strategic_merge(old, body, call.resource.schema)
         else:
-            result = clone(patches.merge_patch(old, body))
+            result = patches.merge_patch(old, body)
     except patches.PatchError as error:
         if kind == JSON_PATCH and isinstance(body, list):
             text = f"the server rejected our request due to an error in our request: {error}"
@@ -129,10 +139,10 @@ async def _apply_once(state: State, call: Call, intent: Object, *, force: bool) 
         if intent["metadata"].get("uid"):
             raise status.conflict(call.resource.plural, call.target.name, call.resource.group, "uid mismatch: the "
                                   "provided object specified uid, and no existing object was found")  # fmt: skip
-        new = clone(apply.apply(None, intent, call, force=force))
+        new = _own_copy(apply.apply(None, intent, call, force=force), call)
         return 201, await create_object(state, call, decoding.normalise(new, call), tracked=True)
     old = await state.converter.view(record, call.resource)
-    new = clone(apply.apply(old, intent, call, force=force))
+    new = _own_copy(apply.apply(old, intent, call, force=force), call)
     if revision := intent["metadata"].get("resourceVersion"):
         new["metadata"]["resourceVersion"] = revision
     return 200, await update_object(state, call, record, old, decoding.normalise(new, call), tracked=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 from pytest_smi.embedded.kubeapi import selectors, snapshots, status
 from pytest_smi.embedded.kubeapi.calls import Call
-from pytest_smi.embedded.kubeapi.http import Response, encode_json
+from pytest_smi.embedded.kubeapi.http import Response
 from pytest_smi.embedded.kubeapi.presentation import present, present_list
 from pytest_smi.embedded.kubeapi.state import State
 from pytest_smi.embedded.kubeapi.store import Record
@@ -16,7 +16,7 @@ async def get(state: State, call: Call) -> Response:
     """One object."""
     check_revision(state, call)
     obj = await state.converter.view(state.record(call), call.resource)
-    return Response(200, encode_json(present(obj, call)), {"content-type": "application/json"})
+    return call.answer(200, present(obj, call))
 
 
 def check_revision(state: State, call: Call) -> int | None:
@@ -78,8 +78,7 @@ async def list_objects(state: State, call: Call) -> Response:
         metadata["continue"] = snapshots.token(revision, page[-1][0].key)
         if matches is selectors.everything:
             metadata["remainingItemCount"] = rest
-    body = present_list([obj for _, obj in page], metadata, call)
-    return Response(200, encode_json(body), {"content-type": "application/json"})
+    return call.answer(200, present_list([obj for _, obj in page], metadata, call))
 
 
 async def _page(

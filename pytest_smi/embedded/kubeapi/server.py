@@ -183,6 +183,8 @@ class ApiServer:
         if resource is None or target.rest or (target.namespace and not resource.namespaced):
             raise status.unknown_path()
         call = Call(request, target, resource, negotiation.accepted(request))
+        if resource.warning:
+            call.warn(resource.warning)
         if resource.verbs == ("create",):
             return await self._review(call)
         if target.subresource in self.pod_subresources and resource.key == ("", "pods"):

@@ -90,6 +90,12 @@ def assign_address(obj: Object, addresses: ServiceAddresses, *, dry_run: bool) -
     return []
 
 
+def remark(obj: Object) -> str:
+    """What a user should know who asks for more than this cluster gives."""
+    kind = obj["spec"].get("type")
+    return f"spec.type: {kind} Services get a ClusterIP only: this cluster opens no node ports and has no load balancer"
+
+
 def carry_address(new: Object, old: Object) -> None:
     """An update that leaves the address out keeps it."""
     spec, before = new["spec"], old.get("spec") or {}

@@ -33,9 +33,18 @@ class _Endpoint:
 
     def ssl_context(self) -> ssl.SSLContext:
         if self.context is None:
-            pem = base64.b64decode(self.ca_bundle).decode() if self.ca_bundle else None
-            self.context = ssl.create_default_context(cadata=pem)
+            self.context = trusting(self.ca_bundle)
         return self.context
+
+
+def trusting(ca_bundle: str) -> ssl.SSLContext:
+    """A client context that trusts a CA (base64 of PEM), or the system's when empty. Raises ValueError."""
+    if not ca_bundle:
+        return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cadata=base64.b64decode(ca_bundle).decode())
+    except ssl.SSLError as error:
+        raise ValueError(str(error)) from None
 
 
 class WebhookClient:

@@ -58,6 +58,8 @@ async def create_object(state: State, call: Call, decoded: Decoded, *, tracked: 
         causes += crds.causes(obj)
     if resource.key == ("", "services") and not causes:
         causes += _assign_address(state, call, obj)
+        if obj["spec"]["type"] in ("NodePort", "LoadBalancer"):
+            call.warn(services.remark(obj))
     _refuse(call, obj, causes)
     if resource.key == PODS:
         state.check_account(obj)

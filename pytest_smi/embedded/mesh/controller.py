@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_smi.embedded.client import Informer
 from pytest_smi.embedded.mesh import envoy_config
 from pytest_smi.embedded.mesh.compiler import compile_policy
+from pytest_smi.embedded.mesh.dataplane import REJECTED
 from pytest_smi.embedded.mesh.snapshot import SOURCES, TOPOLOGY, Snapshot
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.xds import Directory
 
 _QUIET_SECONDS = 0.1
-_REJECTED = r"update_rejected"
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +45,7 @@ class Controller:
         self._informers = {kind: Informer(client, path, self._listener(kind)) for kind, path in SOURCES.items()}
         self._proven: set[str] = set()
         self._rejections = 0
-        self._listeners = 0
+        self._size = (0, 0)
         self._policy: Policy | None = None
 
     def _listener(self, kind: str) -> Any:
@@ -61,11 +61,11 @@ class Controller:
             for informer in self._informers.values():
                 group.create_task(informer.run())
 
-    async def synced(self) -> int:
-        """Wait for the first complete lists, then write the first configuration; returns how many listeners it has."""
+    async def synced(self) -> tuple[int, int]:
+        """Wait for the first complete lists, write the first configuration; how many listeners and clusters it has."""
         await asyncio.gather(*(informer.synced.wait() for informer in self._informers.values()))
         self.reconcile()
-        return self._listeners
+        return self._size
 
     async def run(self, envoy: Envoy) -> None:
         """Apply changes for ever; when it is quiet, look whether the data plane took them."""
@@ -89,7 +89,7 @@ class Controller:
         if changed & TOPOLOGY:
             self._directory.certify(policy.pods)
             topology = envoy_config.topology(policy, self._directory.path)
-            self._listeners = len(topology["listeners"])
+            self._size = (len(topology["listeners"]), len(topology["clusters"]))
             files = {"clusters": topology["clusters"], **files, "listeners": topology["listeners"]}
         written = self._directory.write(files)
         self._relay.update(policy)
@@ -105,7 +105,7 @@ class Controller:
         self._policy = None
         patterns = _patterns(self._informers["HTTPRouteGroup"].objects.values())
         try:
-            rejections = sum((await envoy.counters(_REJECTED)).values())
+            rejections = sum((await envoy.counters(REJECTED)).values())
         except OSError:
             return  # Envoy is going away, which is noticed elsewhere
         if rejections == self._rejections:

@@ -27,7 +27,10 @@ _READY_SECONDS = 30.0
 _STOP_SECONDS = 2.0
 _PR_SET_PDEATHSIG = 1
 _WORKERS = "listener_manager.workers_started"
-_ACTIVE = "listener_manager.total_listeners_active"
+_LISTENERS = "listener_manager.total_listeners_active"
+_CLUSTERS = "cluster_manager.active_clusters"
+REJECTED = "update_rejected"
+"""What the names of the counters end with that tell of configuration refused."""
 
 
 def find_envoy() -> Path:
@@ -76,7 +79,17 @@ class Envoy:
         config = self._directory / "bootstrap.json"
         config.write_text(json.dumps(bootstrap(self._directory, f"@{self._admin}")))
         self._log = self._log_path.open("ab")
-        options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning", "--drain-time-s", "3600"]
+        options = [
+            "--concurrency",
+            "1",
+            "--disable-hot-restart",
+            "--log-level",
+            "warning",
+            "--component-log-level",
+            "misc:error",
+            "--drain-time-s",
+            "3600",
+        ]
         self._process = await asyncio.create_subprocess_exec(
             str(self._binary),
             "-c",
@@ -89,31 +102,35 @@ class Envoy:
             preexec_fn=_die_with_parent,
         )
 
-    async def ready(self, listeners: int) -> None:
-        """Wait until the workers accept connections on so many listeners.
+    async def ready(self, listeners: int, clusters: int) -> None:
+        """Wait until the workers accept connections on so many listeners and know so many clusters.
 
-        Raises MeshError when Envoy ends or takes too long.
+        Raises MeshError when Envoy ends, refuses its configuration, or takes too long.
         """
         try:
             async with asyncio.timeout(_READY_SECONDS):
-                while not await self._serving(listeners):
+                while not await self._serving(listeners, clusters):
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             raise MeshError(f"Envoy was not ready after {_READY_SECONDS:.0f} s", f"see {self._log_path}") from None
 
-    async def _serving(self, listeners: int) -> bool:
+    async def _serving(self, listeners: int, clusters: int) -> bool:
         if self._process is None or self._process.returncode is not None:
             raise MeshError(f"Envoy ended at once: {self._last_words()}", f"see {self._log_path}")
         try:
-            found = await self.counters(f"{_WORKERS}|{_ACTIVE}")
+            found = await self.counters("|".join((_WORKERS, _LISTENERS, _CLUSTERS, REJECTED)))
         except OSError:
             return False
+        if any(value for name, value in found.items() if name.endswith(REJECTED)):
+            raise MeshError(f"Envoy refused its configuration: {self._last_words()}", f"see {self._log_path}")
         # /ready says LIVE a little before the listeners accept.
-        return found.get(_WORKERS) == 1 and found.get(_ACTIVE, 0) >= listeners
+        enough = found.get(_LISTENERS, 0) >= listeners and found.get(_CLUSTERS, 0) >= clusters
+        return found.get(_WORKERS) == 1 and enough
 
     def _last_words(self) -> str:
         lines = self._log_path.read_text("utf-8", "replace").strip().splitlines()
-        errors = [line for line in lines if "[critical]" in line or "[error]" in line] or lines
+        telling = ("[critical]", "[error]", "rejected")
+        errors = [line for line in lines if any(word in line for word in telling)] or lines
         return errors[-1][:300] if errors else "no message"
 
     async def counters(self, name_filter: str) -> dict[str, int]:

@@ -97,6 +97,8 @@ def internals(policy: Policy, directory: Path) -> list[Resource]:
         "route": {"cluster": PLAIN, "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}]},
     }
     hosts = [{"name": PLAIN, "domains": ["*"], "routes": [unwrap]}]
+    # Clusters are written first, but at the very start Envoy may look at the listeners first.
+    table = {"name": PLAIN, "virtual_hosts": hosts, "validate_clusters": False}
     inside: Resource = {"internal_listener": {}}
     found = [
         _listener(STREAMS, **inside, filter_chains=[_chain(STREAMS, _http(STREAMS, directory, tunnel=True))]),
@@ -104,7 +106,7 @@ def internals(policy: Policy, directory: Path) -> list[Resource]:
             PLAIN,
             **inside,
             listener_filters=original,
-            filter_chains=[_chain(PLAIN, _manager(tunnel=True, route_config={"name": PLAIN, "virtual_hosts": hosts}))],
+            filter_chains=[_chain(PLAIN, _manager(tunnel=True, route_config=table))],
         ),
     ]
     if meshed:

@@ -27,23 +27,24 @@ if TYPE_CHECKING:
 
 
 def inbound(policy: Policy) -> Resource:
-    """What each port of each meshed pod lets in. Ports that are missing here answer 404: closed."""
+    """What each port of each meshed pod lets in. A port without grants is not listed, and what is not is refused."""
     addresses = {pod.key: pod.ip for pod in policy.pods}
     hosts = [
-        _host(addresses[key], port, [_inbound_route(protocol, grants, unavailable=policy.unavailable)])
+        _host(addresses[key], port, [_inbound_route(protocol, grants)])
         for (key, port, protocol), grants in policy.inbound.items()
-        if protocol != "udp"
+        if protocol != "udp" and grants and not policy.unavailable
     ]
-    return _table("inbound", hosts)
+    refusal = {"direct_response": {"status": 503 if policy.unavailable else 403}}
+    refused = [{"match": match, **refusal} for match in ({"connect_matcher": {}}, {"prefix": "/"})]
+    return _table("inbound", [*hosts, {"name": "refused", "domains": ["*"], "routes": refused}])
 
 
-def _inbound_route(protocol: Protocol, grants: Iterable[Grant], *, unavailable: bool) -> Resource:
+def _inbound_route(protocol: Protocol, grants: Iterable[Grant]) -> Resource:
     match: Resource = {"prefix": "/"} if protocol == "http" else {"connect_matcher": {}}
     forward: Resource = {"cluster": APP, "timeout": "0s"}
     if protocol == "tcp":
         forward["upgrade_configs"] = [{"upgrade_type": "CONNECT", "connect_config": {}}]
-    answer: Resource = {"direct_response": {"status": 503}} if unavailable else {"route": forward}
-    return {"match": match, "typed_per_filter_config": enforce(grants), **answer}
+    return {"match": match, "typed_per_filter_config": enforce(grants), "route": forward}
 
 
 def services(policy: Policy) -> Resource:

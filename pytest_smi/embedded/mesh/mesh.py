@@ -64,8 +64,7 @@ async def mesh(kubeconfig: Path, state: Path, fault: str | None = None) -> Async
         relay = stack.enter_context(contextlib.closing(Relay()))
         controller = Controller(client, semantics, directory, relay, Herald(client), state / "policy.json")
         watch = await stack.enter_async_context(_task(controller.watch()))
-        listeners = await controller.synced()
-        await envoy.ready(listeners)
+        await envoy.ready(*await controller.synced())
         run = await stack.enter_async_context(_task(controller.run(envoy)))
         ready = {"ready": True, "version": _own_version(), "envoy": envoy.version, "fault": fault}
         yield Running(ready, envoy, (watch, run))
