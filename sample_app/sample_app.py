@@ -1620,26 +1620,12 @@ class Slot:
         self._began = time.monotonic()
         self.deadline = self._began + self._run.plan.timeout
         if self._sock is not None and self._codec is not None:
-            if not self._peer_ended(self._sock):
-                self._send(self._codec.start(self._id))
-                return
-            self._close()
+            self._send(self._codec.start(self._id))
+            return
         self._codec = None
         self._resolving = True
         serial = self._serial
         self._run.app.resolver.find(self._run.plan.host, lambda address: self._resolved(serial, address))
-
-    @staticmethod
-    def _peer_ended(sock: socket.socket) -> bool:
-        """Whether the kept connection has ended already: often the end comes together with the last answer."""
-        if sock.type == socket.SOCK_DGRAM:
-            return False
-        try:
-            return not sock.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
 
     def _resolved(self, serial: int, address: str | None) -> None:
         if serial != self._serial or not self.active:
@@ -1758,7 +1744,10 @@ class Slot:
         self._run.record(self._id, codec, error, seconds, self._sock)
         if error or codec is None or not self._run.plan.kept or not codec.reusable:
             self._close()
-        self._loop.call_soon(self.proceed)
+            self._loop.call_soon(self.proceed)
+        else:
+            # One turn of the loop later: a peer that ended the connection together with its answer is noticed first.
+            self._loop.call_soon(self._loop.call_soon, self.proceed)
 
     def _close(self) -> None:
         sock, self._sock, self._codec = self._sock, None, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.assertions.message import report
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 WRONG_PASS = 1e-6
 WRONG_FAIL = 1e-6
 UNSERVED = "not served"
-_FIRST_BATCH = 64
-_LARGEST_BATCH = 1024
+_FIRST_BATCH = 16
+_LOOK = 48
 _MOST_REQUESTS = 60_000
 _CONCURRENCY = 8
-_PAUSE = 0.02
+_PAUSE = 0.005
 
 
 def assert_shares(
@@ -71,7 +72,7 @@ def assert_reaches(call: Call, *workloads: Workload) -> None:
     deadline = time.monotonic() + call.smi.settle.seconds
     with call.smi.case.step("observe", f"{call} reaches {', '.join(sorted(names))}") as step:
         while True:
-            counts, unserved = _by_workload(call, call.sample(_FIRST_BATCH, concurrency=_CONCURRENCY))
+            counts, unserved = _by_workload(call, call.sample(_LOOK, concurrency=_CONCURRENCY))
             step.details.update(counts=counts, unserved=unserved)
             if set(counts) == names and not unserved:
                 return
@@ -134,14 +135,17 @@ class _Trial:
         )
         self.counts = dict.fromkeys(self.weights, 0)
         self.errors: dict[str, int] = {}
-        batch = _FIRST_BATCH
-        while self.requests < _MOST_REQUESTS:
+        # A change that is not in force yet shows at once; then most of what a right mesh needs, then a little at a time.
+        expected = self.test.expected_requests()
+        batches = chain([_FIRST_BATCH, expected * 2 // 3], repeat(max(_FIRST_BATCH, expected // 6)))
+        for batch in batches:
+            if self.requests >= _MOST_REQUESTS:
+                break
             self._count(self.call.sample(batch, concurrency=self.concurrency, kept=self.kept))
             self.requests += batch
             decision = Decision.FAIL if self.errors else self.test.decide(self.counts)
             if decision is not Decision.UNDECIDED:
                 return decision
-            batch = min(_LARGEST_BATCH, batch * 2)
         raise HarnessError(
             f"{self.call}: {self.requests} requests did not decide between the weights and {self.within:.0%} off: "
             f"{self.counts}",

@@ -245,6 +245,16 @@ def _column(item: Object) -> Column:
     )
 
 
+def _scale_paths(scale: Object | None) -> dict[str, str] | None:
+    if not scale:
+        return None
+    return {
+        "spec": scale["specReplicasPath"],
+        "status": scale["statusReplicasPath"],
+        "selector": scale.get("labelSelectorPath") or "",
+    }
+
+
 def _deprecation(crd: Object, version: Object) -> str:
     if not version.get("deprecated"):
         return ""
@@ -256,7 +266,6 @@ def _deprecation(crd: Object, version: Object) -> str:
 def _resource(crd: Object, version: Object) -> Resource:
     spec, names = crd["spec"], crd["spec"]["names"]
     subresources = version.get("subresources") or {}
-    scale = subresources.get("scale")
     columns = [Column("Name", "string", ".metadata.name", "name")]
     columns += [_column(item) for item in version.get("additionalPrinterColumns") or ()]
     if len(columns) == 1:
@@ -277,13 +286,7 @@ def _resource(crd: Object, version: Object) -> Resource:
         storage_version=next(item["name"] for item in spec["versions"] if item.get("storage")),
         builtin=False,
         crd=crd,
-        scale={
-            "spec": scale["specReplicasPath"],
-            "status": scale["statusReplicasPath"],
-            "selector": scale.get("labelSelectorPath", ""),
-        }
-        if scale
-        else None,
+        scale=_scale_paths(subresources.get("scale")),
         selectable=tuple(field["jsonPath"] for field in version.get("selectableFields") or ()),
         warning=_deprecation(crd, version),
     )

@@ -17,6 +17,7 @@ from pytest_smi.embedded.kubeapi.webhook import WebhookClient
 CRDS: ResourceKey = ("apiextensions.k8s.io", "customresourcedefinitions")
 NAMESPACES: ResourceKey = ("", "namespaces")
 PODS: ResourceKey = ("", "pods")
+SERVICES: ResourceKey = ("", "services")
 
 FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 """Made when the server starts, as a real one makes them; the first three cannot be deleted."""

@@ -9,7 +9,7 @@ from pytest_smi.embedded.kubeapi.http import Response
 from pytest_smi.embedded.kubeapi.negotiation import load
 from pytest_smi.embedded.kubeapi.presentation import present
 from pytest_smi.embedded.kubeapi.schema import clone
-from pytest_smi.embedded.kubeapi.state import CRDS, NAMESPACES, PODS, State
+from pytest_smi.embedded.kubeapi.state import CRDS, NAMESPACES, PODS, SERVICES, State
 from pytest_smi.embedded.kubeapi.status import Cause
 from pytest_smi.embedded.kubeapi.store import Record
 from pytest_smi.embedded.kubeapi.strategies import Strategy, strategy
@@ -39,28 +39,18 @@ async def create_object(state: State, call: Call, decoded: Decoded, *, tracked: 
 
     `tracked` says that managed fields are settled already (server-side apply).
     """
-    obj = decoded.obj
+    obj, resource, rules = decoded.obj, call.resource, _strategy(call)
     objects.settle_namespace(obj, call)
     objects.begin_life(obj, call)
     state.check_namespace(call)
     state.check_crd_alive(call)
-    rules, resource = _strategy(call), call.resource
     if resource.key == CRDS:
         crds.fill_in(obj)
     rules.fill_in(obj)
     if not tracked:  # before the server adds anything of its own, which nobody owns
         managed.track_write(obj, None, call)
     rules.start(obj)
-    causes = naming.metadata_causes(obj["metadata"], resource.group, resource.kind)
-    causes += [cause for cause in decoded.causes if not resource.has_status or not _of_status(cause)]
-    causes += rules.causes(obj)
-    if resource.key == CRDS and not causes:
-        causes += crds.causes(obj)
-    if resource.key == ("", "services") and not causes:
-        causes += _assign_address(state, call, obj)
-        if obj["spec"]["type"] in ("NodePort", "LoadBalancer"):
-            call.warn(services.remark(obj))
-    _refuse(call, obj, causes)
+    _refuse(call, obj, _create_causes(state, call, decoded))
     if resource.key == PODS:
         state.check_account(obj)
     if resource.key == CRDS:
@@ -68,6 +58,22 @@ async def create_object(state: State, call: Call, decoded: Decoded, *, tracked: 
         obj["metadata"]["finalizers"] = [*(obj["metadata"].get("finalizers") or ()), crds.CLEANUP]
     stored = await state.converter.to_storage(obj, resource)
     return await _insert(state, call, obj, stored)
+
+
+def _create_causes(state: State, call: Call, decoded: Decoded) -> list[Cause]:
+    obj, resource = decoded.obj, call.resource
+    causes = naming.metadata_causes(obj["metadata"], resource.group, resource.kind)
+    causes += [cause for cause in decoded.causes if not resource.has_status or not _of_status(cause)]
+    causes += _strategy(call).causes(obj)
+    if causes:
+        return causes
+    if resource.key == CRDS:
+        return crds.causes(obj)
+    if resource.key == SERVICES:
+        if obj["spec"]["type"] in ("NodePort", "LoadBalancer"):
+            call.warn(services.remark(obj))
+        return _assign_address(state, call, obj)
+    return []
 
 
 def _assign_address(state: State, call: Call, obj: Object) -> list[Cause]:

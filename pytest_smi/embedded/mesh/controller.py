@@ -9,10 +9,10 @@ from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.embedded.client import Informer
-from pytest_smi.embedded.mesh import envoy_config
 from pytest_smi.embedded.mesh.compiler import compile_policy
 from pytest_smi.embedded.mesh.dataplane import REJECTED
-from pytest_smi.embedded.mesh.snapshot import SOURCES, TOPOLOGY, Snapshot
+from pytest_smi.embedded.mesh.envoy_config import Renderer
+from pytest_smi.embedded.mesh.snapshot import SOURCES, Snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +37,7 @@ class Controller:
     ) -> None:
         self._semantics = semantics
         self._directory = directory
+        self._renderer = Renderer(directory.path)
         self._relay = relay
         self._herald = herald
         self._diagnosis = diagnosis
@@ -85,12 +86,10 @@ class Controller:
         changed, self._changed = self._changed, set()
         self._wake.clear()
         policy = compile_policy(Snapshot({k: i.objects for k, i in self._informers.items()}), self._semantics)
-        files = envoy_config.tables(policy)
-        if changed & TOPOLOGY:
-            self._directory.certify(policy.pods)
-            topology = envoy_config.topology(policy, self._directory.path)
-            self._size = (len(topology["listeners"]), len(topology["clusters"]))
-            files = {"clusters": topology["clusters"], **files, "listeners": topology["listeners"]}
+        self._directory.certify(policy.pods)
+        files = self._renderer.changed(policy)
+        if "listeners" in files and "clusters" in files:
+            self._size = (len(files["listeners"]), len(files["clusters"]))
         written = self._directory.write(files)
         self._relay.update(policy)
         self._herald.tell(policy.notices)

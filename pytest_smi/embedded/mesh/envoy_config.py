@@ -10,9 +10,14 @@ from pytest_smi.embedded.mesh.envoy_clusters import clusters
 from pytest_smi.embedded.mesh.envoy_listeners import listeners
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pytest_smi.embedded.mesh.model import Policy
+
+
+_STATISTICS = ({"suffix": "update_rejected"}, {"prefix": "listener_manager."}, {"prefix": "cluster_manager."})
+"""The statistics that we read; keeping thousands of others costs Envoy time at the start and with each request."""
 
 
 def bootstrap(directory: Path, admin: str) -> Resource:
@@ -24,19 +29,41 @@ def bootstrap(directory: Path, admin: str) -> Resource:
             "cds_config": file_source(directory / "clusters.json"),
         },
         "admin": {"address": {"pipe": {"path": admin}}},
+        "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": list(_STATISTICS)}}},
         "bootstrap_extensions": [extension("internal", "bootstrap.internal_listener.v3.InternalListener")],
     }
 
 
-def tables(policy: Policy) -> dict[str, list[Resource]]:
-    """The files that follow policy: what is enforced, and where traffic goes."""
-    return {
-        "inbound": [envoy_routes.inbound(policy)],
-        "services": [envoy_routes.services(policy)],
-        "streams": [envoy_routes.streams(policy)],
-    }
+class Renderer:
+    """Renders the files of a policy, and only those whose part of the policy differs from the last one's."""
 
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._inputs: dict[str, object] = {}
 
-def topology(policy: Policy, directory: Path) -> dict[str, list[Resource]]:
-    """The files that follow pods and Services. They must be written in this order: clusters before who uses them."""
-    return {"clusters": clusters(policy, directory / "tls"), "listeners": listeners(policy, directory)}
+    def changed(self, policy: Policy) -> dict[str, list[Resource]]:
+        """Name -> resources of the files to write, in this order: clusters come before who uses them."""
+        found: dict[str, list[Resource]] = {}
+        for name, (inputs, render) in self._parts(policy).items():
+            if self._inputs.get(name) != inputs:
+                self._inputs[name] = inputs
+                found[name] = render()
+        return found
+
+    def _parts(self, policy: Policy) -> dict[str, tuple[object, Callable[[], list[Resource]]]]:
+        ports = {key: (one.cluster_ip, one.protocol) for key, one in policy.services.items()}
+        routing = (policy.routes, ports, policy.guards, policy.pods if policy.guards else ())
+        tls = self._directory / "tls"
+        return {
+            "clusters": ((policy.pods, policy.services), lambda: clusters(policy, tls)),
+            "inbound": (
+                (policy.inbound, policy.pods, policy.unavailable),
+                lambda: [envoy_routes.inbound(policy)],
+            ),
+            "services": (routing, lambda: [envoy_routes.services(policy)]),
+            "streams": (routing, lambda: [envoy_routes.streams(policy)]),
+            "listeners": (
+                (policy.pods, ports, frozenset(policy.inbound)),
+                lambda: listeners(policy, self._directory),
+            ),
+        }

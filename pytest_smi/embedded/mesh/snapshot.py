@@ -24,9 +24,6 @@ SOURCES: Mapping[str, str] = {
 }
 """Kind -> the collection to watch. SMI objects are read in the stored version, whatever they were written in."""
 
-TOPOLOGY = frozenset({"Pod", "Service", "EndpointSlice"})
-"""Kinds whose changes can move listeners and clusters; all others change policy only."""
-
 
 @dataclass(frozen=True)
 class Snapshot:
