@@ -58,7 +58,7 @@ def _begin(config: pytest.Config) -> None:
         raise pytest.UsageError(str(fault)) from None
     config.stash[run.RUN] = run.Run(config, settings, profile)
     config.pluginmanager.register(Judge(config.stash[run.RUN]), "smi-judge")
-    if config.args_source is not pytest.Config.ArgsSource.ARGS and not hasattr(config, "workerinput"):
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = [str(start.suite())]
 
 

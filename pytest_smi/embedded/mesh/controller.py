@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.semantics import Semantics
     from pytest_smi.embedded.mesh.xds import Directory
 
-_QUIET_SECONDS = 0.1
+_QUIET_SECONDS = 0.05
+"""So long after the last change we look whether Envoy took it …"""
+_LOOK_SECONDS = 1.0
+"""… and at least this often while changes keep coming."""
 _log = logging.getLogger(__name__)
 
 
@@ -69,17 +73,21 @@ class Controller:
         return self._size
 
     async def run(self, envoy: Envoy) -> None:
-        """Apply changes for ever; when it is quiet, look whether the data plane took them."""
+        """Apply changes for ever; between them, look whether the data plane took them."""
+        looked = time.monotonic()
         while True:
             try:
                 async with asyncio.timeout(_QUIET_SECONDS if self._policy else None):
                     await self._wake.wait()
             except TimeoutError:
-                await self._settle(envoy)
-                continue
-            # Let the other watches deliver what has come in together with this.
-            await asyncio.sleep(0)
-            self.reconcile()
+                looked = 0.0
+            if time.monotonic() - looked > _LOOK_SECONDS and self._policy:
+                await self._look(envoy)
+                looked = time.monotonic()
+            if self._wake.is_set():
+                # Let the other watches deliver what has come in together with this.
+                await asyncio.sleep(0)
+                self.reconcile()
 
     def reconcile(self) -> None:
         """Bring the files up to date with what has changed since the last time."""
@@ -97,8 +105,8 @@ class Controller:
         if written:
             _log.info("%s changed: wrote %s", ", ".join(sorted(changed)), ", ".join(written))
 
-    async def _settle(self, envoy: Envoy) -> None:
-        """After a while without changes: note the policy for diagnosis, and see that Envoy refused nothing."""
+    async def _look(self, envoy: Envoy) -> None:
+        """Note the policy for diagnosis, and see that Envoy refused nothing."""
         assert self._policy
         self._diagnosis.write_text(json.dumps(_plain(self._policy), indent=1))
         self._policy = None
@@ -110,10 +118,10 @@ class Controller:
         if rejections == self._rejections:
             self._proven |= patterns
             return
-        suspects = patterns - self._proven
+        suspects = [pattern for pattern in patterns - self._proven if not await envoy.takes(pattern)]
         _log.error("Envoy rejected an update; patterns taken out of use: %s", sorted(suspects))
         self._rejections = rejections
-        self._semantics.refused |= suspects
+        self._semantics.refused.update(suspects)
         self._changed.add("HTTPRouteGroup")
         self.reconcile()
 

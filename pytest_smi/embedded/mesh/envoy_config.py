@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_smi.embedded.mesh import envoy_routes
-from pytest_smi.embedded.mesh.envoy_base import Resource, extension, file_source
+from pytest_smi.embedded.mesh.envoy_base import Resource, extension, file_source, socket_address
 from pytest_smi.embedded.mesh.envoy_clusters import clusters
 from pytest_smi.embedded.mesh.envoy_listeners import listeners
 
@@ -32,6 +32,21 @@ def bootstrap(directory: Path, admin: str) -> Resource:
         "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": list(_STATISTICS)}}},
         "bootstrap_extensions": [extension("internal", "bootstrap.internal_listener.v3.InternalListener")],
     }
+
+
+def probe(pattern: str) -> Resource:
+    """A start configuration that is valid if Envoy takes a regular expression."""
+    route = {"match": {"safe_regex": {"regex": pattern}}, "direct_response": {"status": 200}}
+    table = {"name": "probe", "virtual_hosts": [{"name": "probe", "domains": ["*"], "routes": [route]}]}
+    router = extension("router", "filters.http.router.v3.Router")
+    kind = "filters.network.http_connection_manager.v3.HttpConnectionManager"
+    manager = extension("http", kind, stat_prefix="probe", route_config=table, http_filters=[router])
+    listener = {
+        "name": "probe",
+        "address": socket_address("127.0.0.1", 0),
+        "filter_chains": [{"filters": [manager]}],
+    }
+    return {"static_resources": {"listeners": [listener]}}
 
 
 class Renderer:

@@ -35,7 +35,8 @@ def inbound(policy: Policy) -> Resource:
         if protocol != "udp" and grants and not policy.unavailable
     ]
     refusal = {"direct_response": {"status": 503 if policy.unavailable else 403}}
-    refused = [{"match": match, **refusal} for match in ({"connect_matcher": {}}, {"prefix": "/"})]
+    everything: list[Resource] = [{"connect_matcher": {}}, {"prefix": "/"}]
+    refused = [{"match": match, **refusal} for match in everything]
     return _table("inbound", [*hosts, {"name": "refused", "domains": ["*"], "routes": refused}])
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 _MAX_REPEAT = 1000
 _CLASS_NAMES = "alnum|alpha|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|word|xdigit"
 _POSIX_CLASS = re.compile(rf"\[:\^?(?:{_CLASS_NAMES}):\]")
-_UNICODE_CLASS = re.compile(r"\\[pP](?:[A-Z]|\{\^?[A-Za-z_]+\})")
+_UNICODE = re.compile(r"\\[pP](?:[A-Z]|\{\^?[A-Za-z_]+\})")
 _LITERAL = re.compile(r"\\Q(.*?)(?:\\E|$)", re.DOTALL)
 _FLAGS = r"\(\?[imsU]*(?:-[imsU]+)?(?P<end>[:)])"
 _NAMED = r"\(\?P?<[A-Za-z_]\w*>"
@@ -31,7 +31,7 @@ _ESCAPES = frozenset("aftnrvdDsSwWbBAzCxpP0")
 def acceptable(pattern: str) -> bool:
     """Whether RE2 is expected to compile the pattern."""
     rewritten = _LITERAL.sub(lambda found: re.escape(found[1]), pattern)
-    rewritten = _UNICODE_CLASS.sub(r"\\w", _POSIX_CLASS.sub("a-z", rewritten))
+    rewritten = _UNICODE.sub(r"\\w", _POSIX_CLASS.sub("a-z", rewritten))
     return _within_re2(rewritten) and _compiles(rewritten)
 
 
