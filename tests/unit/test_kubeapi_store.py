@@ -9,7 +9,7 @@ import pytest
 
 from pytest_smi.embedded.kubeapi import snapshots
 from pytest_smi.embedded.kubeapi.status import ApiError
-from pytest_smi.embedded.kubeapi.store import Store
+from pytest_smi.embedded.kubeapi.store import Change, Record, Store, Subscription
 
 POTS = ("tea", "pots")
 
@@ -110,3 +110,23 @@ def test_continue_tokens_survive_the_journey() -> None:
     with pytest.raises(ApiError) as caught:
         snapshots.read_token("nonsense")
     assert caught.value.code == 400
+
+
+def test_a_change_that_comes_as_the_time_is_up_is_not_lost() -> None:
+    """Else a watch would mark its progress past the change and never tell of it."""
+    change = Change(7, "ADDED", Record(("tea", "one"), {}, 7), None)
+
+    async def wait_and_push() -> Change | None:
+        subscription = Subscription(8)
+        asyncio.get_running_loop().call_soon(subscription.push, change)
+        return await subscription.next(0)
+
+    assert asyncio.run(wait_and_push()) is change
+
+
+def test_waiting_for_a_change_in_vain_ends_with_the_time() -> None:
+    async def wait() -> None:
+        await Subscription(8).next(0)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(wait())

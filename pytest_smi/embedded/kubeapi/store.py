@@ -5,6 +5,7 @@ Everything happens on one event loop; `put` and `remove` are atomic because they
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,8 +63,11 @@ class Subscription:
         """The next change, or None at the end. Raises TimeoutError after `timeout` seconds without one."""
         if not self._queue:
             self._wake.clear()
-            async with asyncio.timeout(timeout):
-                await self._wake.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._wake.wait()
+        if not self._queue:  # a change may come in the very turn of the loop in which the time is up
+            raise TimeoutError
         return self._queue.popleft()
 
 
