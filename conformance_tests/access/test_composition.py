@@ -5,6 +5,7 @@ from pytest_smi import (
     GET,
     HTTPRouteGroup,
     Match,
+    RouteRef,
     Rule,
     Smi,
     TrafficTarget,
@@ -120,10 +121,10 @@ def test_adding_a_traffic_target_never_removes_access(
 @requirement("TA-029")
 def test_deleting_a_traffic_target_removes_its_own_grants_only(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """What another TrafficTarget grants stays."""
-    tea = TrafficTarget("tea", [kettle], teapot, [POUR])
-    smi.apply(tea, TrafficTarget("milk", [kettle], teapot, [STIR]))
+    tea = TrafficTarget("tea", [kettle], teapot, [Rule(RouteRef("HTTPRouteGroup", "menu"), [POUR])])
+    smi.apply(menu(), tea, TrafficTarget("milk", [kettle], teapot, [STIR]))
     assert_allowed(kettle.get(teapot, "/pour"), kettle.get(teapot, "/stir"))
-    smi.delete(tea)
+    smi.delete(tea)  # not the group it refers to
     assert_denied(kettle.get(teapot, "/pour"))
     assert_allowed(kettle.get(teapot, "/stir"))
 
@@ -147,13 +148,11 @@ def test_grants_are_not_transitive(smi: Smi, kettle: Workload, teapot: Workload,
 @requirement("TA-032")
 def test_one_of_two_equal_grants_is_enough(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """Deleting one of two TrafficTargets that grant the same leaves no gap."""
-    tea = TrafficTarget("tea", [kettle], teapot, [POUR])
-    smi.apply(TrafficTarget("milk", [kettle], teapot, [POUR]))
-    assert_allowed(kettle.get(teapot, "/pour"))
-    smi.apply(tea, TrafficTarget("mark", [kettle], teapot, [STIR]))
-    assert_allowed(kettle.get(teapot, "/stir"))
+    tea, mark = TrafficTarget("tea", [kettle], teapot, [POUR]), TrafficTarget("mark", [kettle], teapot, [STIR])
+    smi.apply(tea, TrafficTarget("milk", [kettle], teapot, [POUR]), mark)
+    assert_allowed(kettle.get(teapot, "/pour"), kettle.get(teapot, "/stir"))
     with assert_uninterrupted(kettle.get(teapot, "/pour")):
-        smi.delete(tea, TrafficTarget("mark", [kettle], teapot, [STIR]))
+        smi.delete(tea, mark)
         assert_denied(kettle.get(teapot, "/stir"))
 
 

@@ -26,6 +26,13 @@ POUR = ANY("/pour$", name="pour")
 STIR = ANY("/stir$", name="stir")
 
 
+def tea(smi: Smi, kettle: Workload, teapot: Workload) -> TrafficTarget:
+    """Grants /pour by a group that stands by itself: deleting this TrafficTarget leaves the group where it is."""
+    menu = HTTPRouteGroup("menu", [POUR])
+    smi.apply(menu)
+    return TrafficTarget("tea", [kettle], teapot, [RouteRef("HTTPRouteGroup", menu.name)])
+
+
 def unchanged(smi: Smi, *workloads: Workload) -> None:
     """The pods are the ones that ran before, and none of their containers was restarted."""
     now: list[dict[str, Any]] = [pod for one in workloads for pod in smi.scene.pods(one)]
@@ -46,10 +53,10 @@ def test_creating_takes_effect_without_restarts(smi: Smi, kettle: Workload, teap
 @requirement("TA-111")
 def test_deleting_revokes_without_restarts(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """Allowed before, denied after, by the same pods."""
-    tea = TrafficTarget("tea", [kettle], teapot, [POUR])
-    smi.apply(tea)
+    granted = tea(smi, kettle, teapot)
+    smi.apply(granted)
     assert_allowed(kettle.get(teapot, "/pour"))
-    smi.delete(tea)
+    smi.delete(granted)
     assert_denied(kettle.get(teapot, "/pour"))
     unchanged(smi, kettle, teapot)
 
@@ -122,11 +129,11 @@ def test_another_service_account_makes_another_client(smi: Smi, kettle: Workload
 @requirement("TA-118")
 def test_observe_an_open_connection_at_revocation(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """No document says whether a connection that is open when its grant is revoked is cut or kept."""
-    tea = TrafficTarget("tea", [kettle], teapot, [TCPRoute("tea-ports")])
-    smi.apply(tea)
+    granted = TrafficTarget("tea", [kettle], teapot, [TCPRoute("tea-ports")])
+    smi.apply(granted)
     assert_allowed(kettle.tcp(teapot))
     with Flow(kettle.tcp(teapot), held=True) as flow:
-        smi.delete(tea)
+        smi.delete(granted)
         assert_denied(kettle.tcp(teapot))
     smi.observe("the connection was kept", flow.served == flow.requests)
 
@@ -134,12 +141,12 @@ def test_observe_an_open_connection_at_revocation(smi: Smi, kettle: Workload, te
 @requirement("TA-120")
 def test_recreating_leads_to_the_same_state(smi: Smi, kettle: Workload, intruder: Workload, teapot: Workload) -> None:
     """Deleted and created again, a TrafficTarget grants what it granted before, no more and no less."""
-    tea = TrafficTarget("tea", [kettle], teapot, [POUR])
+    granted = tea(smi, kettle, teapot)
     for _ in range(2):
-        smi.apply(tea)
+        smi.apply(granted)
         assert_allowed(kettle.get(teapot, "/pour"))
         assert_denied(kettle.get(teapot, "/stir"), intruder.get(teapot, "/pour"))
-        smi.delete(tea)
+        smi.delete(granted)
         assert_denied(kettle.get(teapot, "/pour"))
 
 

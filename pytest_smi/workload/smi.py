@@ -102,7 +102,7 @@ class Smi:
         for manifest in self.render(*resources):
             meta = manifest["metadata"]
             title = f"{manifest['kind']} {meta['namespace']}/{meta['name']} ({manifest['apiVersion']})"
-            with self.case.step("apply", f"apply {title}") as step:
+            with self.case.step("apply", title) as step:
                 self.case.manifests.append(manifest)
                 try:
                     self.api.apply(manifest)
