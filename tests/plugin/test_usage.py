@@ -30,6 +30,20 @@ def test_a_run_without_a_mesh_is_left_alone(run: pytest.Pytester) -> None:
     result.stdout.no_fnmatch_line("*smi:*")
 
 
+def test_a_run_without_a_mesh_imports_next_to_nothing_of_us(run: pytest.Pytester) -> None:
+    run.makepyfile(
+        """
+        import sys
+
+        def test_modules():
+            ours = {name for name in sys.modules if name.startswith("pytest_smi.")}
+            assert ours == {"pytest_smi.plugin", "pytest_smi.fixtures", "pytest_smi.options"}
+            assert not {"kubernetes", "yaml", "requests", "urllib3"} & sys.modules.keys()
+        """
+    )
+    run.runpytest_subprocess("-p", "no:allure_pytest", "-p", "no:hypothesispytest").assert_outcomes(passed=1)
+
+
 def test_an_unknown_mesh_is_one_line_and_exit_4(run: pytest.Pytester) -> None:
     assert "unknown mesh referense (did you mean reference?" in usage_error(run, "--smi-mesh=referense")
 
