@@ -15,6 +15,7 @@ from pytest_smi.cluster.api import path_of
 from pytest_smi.errors import DeadlineExceeded, WorkloadError
 from pytest_smi.paths import shipped
 from pytest_smi.workload import manifests as m
+from pytest_smi.workload import ports
 from pytest_smi.workload.call import Target
 from pytest_smi.workload.workload import Pod, Workload
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _READY_SECONDS = 120.0
 _POLL_SECONDS = 0.02
+_AGENT_SECONDS = 10.0
 ROOT = "teapots"
 
 
@@ -109,10 +111,19 @@ class Scene:
                 self._until(lambda path=path: self.cluster.api.find(path) is None, f"{workload} to go")
 
     def wait(self, *workloads: Workload) -> None:
-        """Wait until the given workloads (default: all) run as many ready pods as they should, each with an agent."""
+        """Wait until the given workloads (default: all) run as many ready pods as they should, each with an agent.
+
+        The channels to the agents are opened here, so that no test pays for it. Raises WorkloadError when one is silent.
+        """
         wanted = workloads or tuple(self._workloads.values())
         for one in wanted:
             self._until(lambda one=one: one.refresh(), f"pods of {one} to be ready")
+        for pod in (pod for one in wanted for pod in one.pods):
+            if not pod.agent.healthy(_AGENT_SECONDS):
+                raise WorkloadError(
+                    f"the agent of pod {pod.name} does not answer on port {ports.CONTROL}",
+                    "does the mesh intercept that port? see docs/profiles.md",
+                )
 
     def _until(self, condition: Any, what: str) -> None:
         deadline = time.monotonic() + _READY_SECONDS
