@@ -113,7 +113,7 @@ class Scene:
     def wait(self, *workloads: Workload) -> None:
         """Wait until the given workloads (default: all) run as many ready pods as they should, each with an agent.
 
-        The channels to the agents are opened here, so that no test pays for it. Raises WorkloadError when one is silent.
+        Channels to agents are opened here, so that no test pays for it. Raises WorkloadError when one is silent.
         """
         wanted = workloads or tuple(self._workloads.values())
         for one in wanted:

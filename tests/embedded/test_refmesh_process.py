@@ -149,4 +149,4 @@ def test_no_api_server_is_one_line(tmp_path: Path) -> None:
 def test_faults_are_listed() -> None:
     status, text = run("--list-faults")
     assert status == 0
-    assert {"name", "description", "kills", "may_touch"} == set(json.loads(text)[0])
+    assert {"name", "description", "kills", "may_touch", "release"} == set(json.loads(text)[0])
