@@ -25,6 +25,10 @@ class ClusterError(HarnessError):
     """The cluster could not be reached, started or used."""
 
 
+class ClusterEnded(ClusterError):
+    """The cluster that was started for the run has ended in the middle of it: nothing more can be judged."""
+
+
 class MeshError(HarnessError):
     """The mesh could not be installed, configured or made ready, or its profile is wrong."""
 

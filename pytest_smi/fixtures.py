@@ -76,6 +76,9 @@ def smi_workload(
     pytestconfig: pytest.Config, smi_cluster: Cluster, smi_started: Mesh, request: pytest.FixtureRequest
 ) -> Iterator[Scene]:
     """The standing scene, every pod ready and its agent reachable."""
+    from contextlib import suppress
+
+    from pytest_smi.errors import ClusterEnded
     from pytest_smi.workload.scene import Scene
 
     run = _run(pytestconfig)
@@ -89,7 +92,9 @@ def smi_workload(
     finally:
         if run.settings.keep:
             _hold(pytestconfig, smi_cluster)
-        scene.close()
+        with suppress(ClusterEnded):  # the scene has ended with it
+            smi_cluster.check()
+            scene.close()
 
 
 @pytest.fixture
@@ -97,11 +102,14 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh) -> 
     """The context of the running test: apply SMI objects, find workloads, record observations.
 
     What the test applied is deleted afterwards, and calls that it saw allowed are watched until they are denied again.
+    A cluster or mesh of ours that has ended, before the test or during it, is an error and no verdict.
     """
     from pytest_smi.spec.releases import ApiVersions
     from pytest_smi.workload.leave import leave
     from pytest_smi.workload.smi import Smi
 
+    smi_workload.cluster.check()
+    smi_mesh.check()
     case = _case(request)
     versions = ApiVersions(**case.instance.versions)
     encoding = smi_mesh.header_encoding(smi_workload.cluster, versions.specs)
@@ -110,9 +118,13 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh) -> 
     try:
         yield smi
     finally:
-        if not _stays(request):
-            leave(smi)
-        smi_workload.smi = None
+        try:
+            smi_workload.cluster.check()
+            if not _stays(request):
+                leave(smi)
+            smi_mesh.check()
+        finally:
+            smi_workload.smi = None
 
 
 def _case(request: pytest.FixtureRequest) -> Any:
@@ -151,6 +163,7 @@ def _hold(config: pytest.Config, cluster: Cluster) -> None:
         terminal.write_line("")
         terminal.write_line(f"smi: kept; look with: kubectl --kubeconfig {cluster.kubeconfig} get ts,tt,htr -A")
         terminal.write_line("smi: Ctrl-C ends it")
+        terminal.flush()
         try:
             signal.sigwait({signal.SIGINT, signal.SIGTERM})
         except KeyboardInterrupt:

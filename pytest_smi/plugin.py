@@ -58,6 +58,7 @@ def _begin(config: pytest.Config) -> None:
         raise pytest.UsageError(str(fault)) from None
     config.stash[run.RUN] = run.Run(config, settings, profile)
     config.pluginmanager.register(Judge(config.stash[run.RUN]), "smi-judge")
+    config.add_cleanup(run.heed_sigterm())
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = [str(start.suite())]
 

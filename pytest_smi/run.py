@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from functools import cached_property
+import signal
+import threading
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_smi import __version__
-from pytest_smi.errors import HarnessError
+from pytest_smi.errors import ClusterEnded, HarnessError
 from pytest_smi.report import allure as allure_report
 from pytest_smi.report import exit as exit_report
 from pytest_smi.report import junit, results, summary
@@ -26,6 +28,8 @@ from pytest_smi.spec.catalogue import UnknownRequirement, find
 from pytest_smi.spec.instances import instances
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_smi.evidence import Instance
     from pytest_smi.mesh.profile import Profile
     from pytest_smi.settings import Settings
@@ -135,12 +139,12 @@ class Run:
             pytest.skip(unsupported(feature, why or "declared absent by the mesh's profile"))
 
     def take(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
-        """Judge one phase; a harness that cannot even set the scene stops the run instead of failing every item."""
+        """Judge one phase; without a scene or a cluster the run stops, instead of failing in every item."""
         exception = call.excinfo.value if call.excinfo else None
         trial = item.stash.get(TRIAL, None)
         if isinstance(exception, HarnessError):
             report.longrepr = f"{type(exception).__name__}: {exception}"
-            if report.when == "setup" and "scene" not in self.facts:
+            if isinstance(exception, ClusterEnded) or (report.when == "setup" and "scene" not in self.facts):
                 item.session.shouldfail = f"smi: {exception}"
         if trial:
             trial.take(report, exception, item.user_properties)
@@ -166,8 +170,8 @@ class Run:
         )
         junit.add_suite_properties(self.config, self._suite_properties())
         if not session.config.option.collectonly:
-            session.exitstatus = self.exit.status
             self._write()
+            session.exitstatus = self.exit.status
             folder = self.config.getoption("allure_report_dir", None)
             if folder:
                 self.allure.write_facts(Path(folder), self._suite_properties())
@@ -219,6 +223,14 @@ class Run:
     def _shown(self, path: Path) -> Path:
         root = self.config.invocation_params.dir
         return path.relative_to(root) if path.is_relative_to(root) else path
+
+
+def heed_sigterm() -> Callable[[], object]:
+    """Let SIGTERM end the run as Ctrl-C does, so that results are written and nothing is left; returns the way back."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        return lambda: None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return partial(signal.signal, signal.SIGTERM, signal.SIG_DFL)
 
 
 def _is_empty(item: pytest.Item) -> bool:

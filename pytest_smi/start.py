@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_smi.errors import MeshError
+from pytest_smi.mesh.lifecycle import reference_faults
 from pytest_smi.mesh.profile import Profile, load_profile
 from pytest_smi.paths import shipped
 from pytest_smi.settings import BadSetting, Settings
@@ -29,9 +31,22 @@ def checked(settings: Settings, config: pytest.Config) -> Profile:
     except (MeshError, UnknownRelease, UnknownRequirement) as fault:
         raise BadSetting(str(fault)) from None
     _contradictions(settings, profile, config)
+    if settings.fault and not hasattr(config, "workerinput"):  # once is enough
+        _known(settings.fault)
     if settings.timeout is None:
         return profile
     return replace(profile, settle=replace(profile.settle, seconds=settings.timeout))
+
+
+def _known(fault: str) -> None:
+    try:
+        faults = reference_faults()
+    except MeshError as trouble:
+        raise BadSetting(str(trouble)) from None
+    if fault not in faults:
+        near = difflib.get_close_matches(fault, faults, 1)
+        hint = f"did you mean {near[0]}?" if near else "python -m pytest_smi.embedded.mesh --list-faults shows all"
+        raise BadSetting(f"--smi-fault={fault}: the reference mesh has no such fault ({hint})")
 
 
 def _contradictions(settings: Settings, profile: Profile, config: pytest.Config) -> None:

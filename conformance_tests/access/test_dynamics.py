@@ -4,6 +4,8 @@ from typing import Any
 
 from pytest_smi import (
     ANY,
+    GET,
+    POST,
     Deployed,
     Flow,
     HTTPRouteGroup,
@@ -89,12 +91,15 @@ def test_editing_the_rules_is_followed(smi: Smi, kettle: Workload, teapot: Workl
 
 @requirement("TA-114")
 def test_editing_a_route_object_is_followed(smi: Smi, kettle: Workload, teapot: Workload) -> None:
-    """The TrafficTarget is not touched; the expression in the group it refers to changes."""
-    smi.apply(TrafficTarget("tea", [kettle], teapot, [HTTPRouteGroup("menu", [ANY("/pour$", name="serve")])]))
+    """The TrafficTarget is not touched; path and then methods in the group it refers to change."""
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [HTTPRouteGroup("menu", [GET("/pour$", name="serve")])]))
     assert_allowed(kettle.get(teapot, "/pour"))
-    smi.apply(HTTPRouteGroup("menu", [ANY("/stir$", name="serve")]))
+    smi.apply(HTTPRouteGroup("menu", [GET("/stir$", name="serve")]))
     assert_allowed(kettle.get(teapot, "/stir"))
     assert_denied(kettle.get(teapot, "/pour"))
+    smi.apply(HTTPRouteGroup("menu", [POST("/stir$", name="serve")]))
+    assert_allowed(kettle.request("POST", teapot, "/stir"))
+    assert_denied(kettle.get(teapot, "/stir"))
 
 
 @requirement("TA-115")

@@ -22,11 +22,12 @@ def failure(call: Call, expected: str, settled: Settled) -> NonConformance:
     observed = f"{shapes} in {settled.sent} requests over {call.smi.settle.seconds:g} s"
     if settled.note:
         observed += f"; {settled.note}"
-    return report(call.smi, f"{call} is {expected}", observed, _cause(expected, settled, call.smi))
+    return report(call.smi, f"{call} is {expected}", observed, _cause(expected, settled))
 
 
 def report(smi: Smi, expected: str, observed: str, cause: str) -> NonConformance:
-    """A NonConformance with everything a mesh developer needs to begin."""
+    """A NonConformance with everything a mesh developer needs to begin. Raises MeshError when the mesh has ended."""
+    smi.mesh.check()
     case = smi.case.instance
     lines = [
         f"{case.key} {case.statement}",
@@ -48,9 +49,7 @@ def _applied(smi: Smi) -> list[str]:
     return [*lines[:_MANIFEST_LINES], f"... {len(lines) - _MANIFEST_LINES} more lines in results.json"]
 
 
-def _cause(expected: str, settled: Settled, smi: Smi) -> str:
-    if not smi.mesh.alive():
-        return "the mesh's control plane has ended"
+def _cause(expected: str, settled: Settled) -> str:
     shapes = set(settled.shapes)
     if expected == "denied":
         if settled.note:

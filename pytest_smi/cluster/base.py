@@ -39,6 +39,9 @@ class Cluster(Protocol):
     def connect(self, namespace: str, pod: str, port: int) -> Connection:
         """Open the pod's port for the control side. Raises ClusterError."""
 
+    def check(self) -> None:
+        """Raise ClusterEnded when the cluster was started for this run and has ended meanwhile."""
+
     def close(self) -> None:
         """Give back what was started for this run; leave what was there before."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -69,6 +70,13 @@ class Companion:
     def alive(self) -> bool:
         """Whether the process still runs."""
         return self._process.poll() is None
+
+    def how_it_ended(self) -> str:
+        """In words, how the process ended by itself; empty while it runs."""
+        status = self._process.poll()
+        if status is None:
+            return ""
+        return f"killed by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
 
     def close(self) -> None:
         """End the process: by its lifeline, then by SIGTERM, then by SIGKILL. Safe to call twice."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
@@ -12,10 +13,12 @@ from typing import Any
 from pytest_smi.cluster.api import Api, path_of
 from pytest_smi.cluster.base import common_facts
 from pytest_smi.cluster.companion import Companion
-from pytest_smi.errors import ClusterError
+from pytest_smi.errors import ClusterEnded, ClusterError
 
 PRIVATE_ADDRESS = "embedded.pytest-smi.dev/private-address"
 _PREFIX = "smi-embedded-"
+_CLAIM = "in-use"  # locked for as long as the owner lives: the kernel lets go of it, however that one ends
+_LOG = "cluster.log"
 _START_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
 
@@ -27,7 +30,8 @@ class EmbeddedCluster:
 
     def __init__(self) -> None:
         _sweep_dead_predecessors()
-        self.state = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        self.state = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self._claim = _claim(self.state)
         self._process = Companion(
             "the embedded cluster", ["-m", "pytest_smi.embedded", "--state", str(self.state)], ClusterError
         )
@@ -60,25 +64,51 @@ class EmbeddedCluster:
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return stream
 
+    def check(self) -> None:
+        """Raise ClusterEnded when the cluster's process has ended by itself."""
+        how = self._process.how_it_ended()
+        if how:
+            raise ClusterEnded(
+                f"the embedded cluster has ended in the middle of the run, {how}", f"see {self.state / _LOG}"
+            )
+
     def close(self) -> None:
-        """End the cluster's process, with all its pods, and remove its state."""
+        """End the cluster's process, with all its pods, and remove its state.
+
+        The log of one that has ended by itself is left to be read; the next run removes it.
+        """
+        ended_by_itself = not self._process.alive()
         self._process.close()
-        shutil.rmtree(self.state, ignore_errors=True)
+        if not ended_by_itself:
+            shutil.rmtree(self.state, ignore_errors=True)
+        os.close(self._claim)
+
+
+def _claim(folder: Path) -> int:
+    """A file descriptor that marks the folder as in use for as long as it is open."""
+    unlocked = folder / f"{_CLAIM}.new"
+    claim = os.open(unlocked, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(claim, fcntl.LOCK_EX)
+    unlocked.rename(folder / _CLAIM)  # nobody ever sees it unlocked while we live
+    return claim
 
 
 def _sweep_dead_predecessors() -> None:
     """Remove state that a killed run left: its processes died with it, its files did not."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        owner = folder.name.removeprefix(_PREFIX).split("-")[0]
-        if owner.isdigit() and not _runs(int(owner)):
+        if _is_abandoned(folder):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _runs(pid: int) -> bool:
+def _is_abandoned(folder: Path) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        claim = os.open(folder / _CLAIM, os.O_RDWR)
+    except OSError:
+        return False  # not claimed yet, or another user's
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
         return False
-    except PermissionError:
-        return True
+    finally:
+        os.close(claim)
     return True

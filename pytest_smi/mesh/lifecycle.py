@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_smi.cluster.companion import Companion
@@ -23,6 +26,7 @@ class Mesh:
         self.profile = profile
         self.version = "unknown"
         self._facts: dict[str, Any] = {}
+        self._log = state / "mesh.log"
         self._process: Companion | None = None
         if profile.install == "reference":
             self._process = _start_reference(cluster, state, fault)
@@ -52,14 +56,27 @@ class Mesh:
         rest = {key: value for key, value in self._facts.items() if key not in ("ready", "version")}
         return {**profile, "version": self.version, "details": rest}
 
-    def alive(self) -> bool:
-        """Whether a mesh that we started still runs."""
-        return self._process is None or self._process.alive()
+    def check(self) -> None:
+        """Raise MeshError when a mesh that we started has ended: what is seen from then on says nothing about it."""
+        how = self._process.how_it_ended() if self._process else ""
+        if how:
+            raise MeshError(
+                f"the {self.profile.name} mesh has ended in the middle of the run, {how}", f"see {self._log}"
+            )
 
     def close(self) -> None:
         """End what we started."""
         if self._process:
             self._process.close()
+
+
+def reference_faults() -> list[str]:
+    """Names of the reference mesh's seeded defects; asks the mesh's own program, which takes some tenths of a second."""
+    command = [sys.executable, "-m", "pytest_smi.embedded.mesh", "--list-faults"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise MeshError("the reference mesh does not list its faults", f"run: python {' '.join(command[1:])}")
+    return [str(one["name"]) for one in json.loads(done.stdout)]
 
 
 def _start_reference(cluster: Cluster, state: Path, fault: str | None) -> Companion:

@@ -78,8 +78,10 @@ class Call:
     def send(self, count: int = 1, *, kept: bool = False) -> list[Observation]:
         """Send the request `count` times, one after the other (datagrams: all at once), and return what each saw.
 
-        `kept` sends them all on one connection. Raises WorkloadError when the agent does not answer.
+        `kept` sends them all on one connection. Raises WorkloadError when the agent does not answer, MeshError when the
+        mesh has ended: what a client sees then says nothing about the mesh.
         """
+        self.smi.mesh.check()
         # A refused datagram is answered by silence, which takes the whole time limit: better once than `count` times.
         concurrency = count if self.request.protocol == "udp" else 1
         plan = self._plan(ids=new_ids(count), connection="kept" if kept else "new", concurrency=concurrency)
@@ -97,6 +99,7 @@ class Call:
 
     def sample(self, count: int, *, concurrency: int = 8, kept: bool = False, rate: float | None = None) -> Histogram:
         """Send the request `count` times, up to `concurrency` at once and `rate` per second, and return counts."""
+        self.smi.mesh.check()
         connection = "kept" if kept else "new"
         plan = self._plan(count=count, concurrency=concurrency, connection=connection, rate=rate, detail="histogram")
         histogram = self.pod.agent.run(plan).histogram

@@ -41,7 +41,7 @@ class FakeCall:
             case=Case(INSTANCE),
             changed_at=None,
             granted={},
-            mesh=SimpleNamespace(alive=lambda: True, profile=SimpleNamespace(name="reference")),
+            mesh=SimpleNamespace(check=lambda: None, profile=SimpleNamespace(name="reference")),
         )
 
     def __str__(self) -> str:

@@ -44,9 +44,9 @@ def test_several_requirements_may_be_given_in_any_form() -> None:
     assert found.requirements == ("TA-001", "TA-002", "TS-003", "TS-004")
 
 
-@pytest.mark.parametrize("seconds", ["0", "-1", "soon", "nan", "1e9"])
+@pytest.mark.parametrize("seconds", ["0", "-1", "0.000001", "soon", "nan", "1e9"])
 def test_a_timeout_must_be_a_time(seconds: str) -> None:
-    with pytest.raises(BadSetting, match=f"--smi-timeout={seconds} is not a time"):
+    with pytest.raises(BadSetting, match=f"--smi-timeout={seconds} is not a time to settle in"):
         settings({"smi_mesh": "reference", "smi_timeout": seconds})
 
 

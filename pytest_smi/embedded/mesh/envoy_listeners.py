@@ -80,18 +80,12 @@ def listeners(policy: Policy, directory: Path) -> list[Resource]:
 
 
 def internals(policy: Policy, directory: Path) -> list[Resource]:
-    """The listeners inside Envoy: `sidecar`, `streams` and `plain`.
+    """The listeners inside Envoy: `streams`, `plain` and `sidecar`.
 
-    `sidecar` sends on what it gets under the certificate of the pod whose address comes along as filter state; without
-    a pod of that address it closes. `streams` shares out TCP connections by the route table of that name. `plain`
-    unwraps a TCP connection towards a pod that has no sidecar.
+    `streams` shares out TCP connections by the route table of that name. `plain` unwraps a TCP connection towards a pod
+    that has no sidecar. `sidecar` sends on what it gets under the certificate of the pod whose address comes along as
+    filter state; without a pod of that address it closes.
     """
-    meshed = [pod for pod in policy.pods if pod.meshed]
-    chains = [_chain(pod.ip, _tcp_proxy(sidecar_cluster(pod.key))) for pod in meshed]
-    by_client = matcher_map(
-        matcher_input("network.v3.FilterStateInput", key=CLIENT), {pod.ip: _chosen(pod.ip) for pod in meshed}
-    )
-    original = [extension("original-dst", "filters.listener.original_dst.v3.OriginalDst")]
     unwrap = {
         "match": {"connect_matcher": {}},
         "route": {"cluster": PLAIN, "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}]},
@@ -99,23 +93,25 @@ def internals(policy: Policy, directory: Path) -> list[Resource]:
     hosts = [{"name": PLAIN, "domains": ["*"], "routes": [unwrap]}]
     # Clusters are written first, but at the very start Envoy may look at the listeners first.
     table = {"name": PLAIN, "virtual_hosts": hosts, "validate_clusters": False}
-    inside: Resource = {"internal_listener": {}}
-    found = [
-        _listener(STREAMS, **inside, filter_chains=[_chain(STREAMS, _http(STREAMS, directory, tunnel=True))]),
-        _listener(
-            PLAIN,
-            **inside,
-            listener_filters=original,
-            filter_chains=[_chain(PLAIN, _manager(tunnel=True, route_config=table))],
-        ),
+    meshed = [pod for pod in policy.pods if pod.meshed]
+    return [
+        _inside(STREAMS, [_chain(STREAMS, _http(STREAMS, directory, tunnel=True))]),
+        _inside(PLAIN, [_chain(PLAIN, _manager(tunnel=True, route_config=table))]),
+        *([_sidecar(meshed)] if meshed else []),
     ]
-    if meshed:
-        found.append(
-            _listener(
-                SIDECAR, **inside, listener_filters=original, filter_chains=chains, filter_chain_matcher=by_client
-            )
-        )
-    return found
+
+
+def _sidecar(meshed: list[Pod]) -> Resource:
+    chains = [_chain(pod.ip, _tcp_proxy(sidecar_cluster(pod.key))) for pod in meshed]
+    source = matcher_input("network.v3.FilterStateInput", key=CLIENT)
+    by_client = matcher_map(source, {pod.ip: _chosen(pod.ip) for pod in meshed})
+    return _inside(SIDECAR, chains, filter_chain_matcher=by_client)
+
+
+def _inside(name: str, chains: list[Resource], **fields: Any) -> Resource:
+    """A listener inside Envoy; the address to go on to comes with the connection."""
+    original = extension("original-dst", "filters.listener.original_dst.v3.OriginalDst")
+    return _listener(name, internal_listener={}, listener_filters=[original], filter_chains=chains, **fields)
 
 
 def _pod(pod: Pod, ports: Mapping[int, Protocol], directory: Path) -> Resource:

@@ -19,6 +19,7 @@ class Fault:
     """One defect: `semantics` decides something otherwise than the documents.
 
     `kills` are requirements that must turn red; others may only when their id begins with one of `may_touch`.
+    `release` is the `--smi-release` whose run shows it, where the newest does not have the requirements any more.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Fault:
     kills: frozenset[str]
     may_touch: frozenset[str]
     semantics: type[Semantics]
+    release: str | None = None
 
 
 _Decorated = TypeVar("_Decorated", bound=type[Semantics])
@@ -35,14 +37,14 @@ REGISTRY: dict[str, Fault] = {}
 
 
 def fault(
-    name: str, description: str, *, kills: Collection[str], may_touch: Collection[str] = ()
+    name: str, description: str, *, kills: Collection[str], may_touch: Collection[str] = (), release: str | None = None
 ) -> Callable[[_Decorated], _Decorated]:
     """Class decorator: registers a Semantics with one decision changed."""
 
     def register(semantics: _Decorated) -> _Decorated:
         if name in REGISTRY:
             raise ValueError(f"two faults are named {name}")
-        REGISTRY[name] = Fault(name, description, frozenset(kills), frozenset(may_touch), semantics)
+        REGISTRY[name] = Fault(name, description, frozenset(kills), frozenset(may_touch), semantics, release)
         return semantics
 
     return register

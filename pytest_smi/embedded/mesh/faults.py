@@ -29,13 +29,14 @@ def semantics_of(fault: str | None) -> Semantics:
 
 
 def listing() -> list[dict[str, Any]]:
-    """All faults as JSON: name, description, kills, may_touch; by name."""
+    """All faults as JSON: name, description, kills, may_touch, release; by name."""
     return [
         {
             "name": one.name,
             "description": one.description,
             "kills": sorted(one.kills),
             "may_touch": sorted(one.may_touch),
+            "release": one.release,
         }
         for _, one in sorted(REGISTRY.items())
     ]

@@ -138,21 +138,6 @@ class _EmptySources(Semantics):
 
 
 @fault(
-    "unknown-source-means-anyone",
-    "A source of a kind that the mesh does not know lets everybody in",
-    kills={"TA-078"},
-    may_touch={"TA-07", "TA-16"},
-)
-class _UnknownSource(Semantics):
-    def principals(
-        self, snapshot: Snapshot, subject: Manifest, namespace: str, pods: Sequence[Pod]
-    ) -> Iterator[Principal]:
-        if subject.get("kind") not in ("ServiceAccount", "IdentityBinding"):
-            yield ANYONE
-        yield from super().principals(snapshot, subject, namespace, pods)
-
-
-@fault(
     "directionless-grants",
     "A grant works in both directions",
     kills={"TA-030"},
@@ -237,7 +222,7 @@ class _FirstRule(Semantics):
 @fault(
     "ignore-ports",
     "Ports of routes and destinations are ignored",
-    kills={"TA-040", "TA-042", "TA-048", "TA-053", "TSC-061", "TSC-064"},
+    kills={"TA-042", "TA-048", "TA-053", "TSC-061", "TSC-064"},
     may_touch={"TA-04", "TA-05", "TA-114", "TSC-06", "TSC-070"},
 )
 class _IgnorePorts(Semantics):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     "The destination port of older TrafficTargets is lost when they are converted, which opens every port",
     kills={"TA-040", "TA-054"},
     may_touch={"TA-04", "TA-05", "API-008", "XG-006"},
+    release="all",
 )
 class _DropsPort(Semantics):
     def converted(self, manifest: Manifest, api_version: str) -> Manifest:
@@ -31,6 +32,7 @@ class _DropsPort(Semantics):
     "Weights of split v1alpha1 lose their unit when they are converted: 500m becomes 500, 1 stays 1",
     kills={"TS-005"},
     may_touch={"TS-00", "API-008", "XG-006"},
+    release="all",
 )
 class _Unscaled(Semantics):
     def converted(self, manifest: Manifest, api_version: str) -> Manifest:

@@ -67,7 +67,7 @@ class _LiteralPath(Semantics):
     "ignore-methods",
     "Requests are let in whatever their method",
     kills={"TA-007", "TSC-030", "TSC-032", "TSC-034"},
-    may_touch={"TA-007", "TA-027", "TA-096", "TA-114", "TSC-03", "TSC-044", "TSC-055"},
+    may_touch={"TA-007", "TA-027", "TA-096", "TA-114", "TSC-03", "TSC-044", "TSC-053", "TSC-055"},
 )
 class _IgnoreMethods(Semantics):
     def methods(self, listed: Sequence[str]) -> frozenset[str] | None:

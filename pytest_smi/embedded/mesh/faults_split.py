@@ -32,7 +32,7 @@ class _IgnoreSplits(Semantics):
 @fault(
     "ignore-weights",
     "Every backend with a positive weight gets the same share",
-    kills={"TS-001", "TS-002", "TS-004", "TS-005", "TS-008"},
+    kills={"TS-001", "TS-002", "TS-004", "TS-008"},
     may_touch=_WEIGHING,
 )
 class _IgnoreWeights(Semantics):
@@ -43,7 +43,7 @@ class _IgnoreWeights(Semantics):
 @fault(
     "weights-as-percent",
     "Weights are read as percentages; the last backend takes what is left of 100",
-    kills={"TS-004", "TS-005"},
+    kills={"TS-004"},
     may_touch=_WEIGHING,
 )
 class _Percent(Semantics):

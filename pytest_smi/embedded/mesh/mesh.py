@@ -66,7 +66,7 @@ async def mesh(kubeconfig: Path, state: Path, fault: str | None = None) -> Async
         watch = await stack.enter_async_context(_task(controller.watch()))
         await envoy.ready(*await controller.synced())
         run = await stack.enter_async_context(_task(controller.run(envoy)))
-        ready = {"ready": True, "version": _own_version(), "envoy": envoy.version, "fault": fault}
+        ready = {"ready": True, "version": _own_version(), "envoy": await envoy.version(), "fault": fault}
         yield Running(ready, envoy, (watch, run))
 
 
