@@ -59,6 +59,7 @@ def _begin(config: pytest.Config) -> None:
     config.stash[run.RUN] = run.Run(config, settings, profile)
     config.pluginmanager.register(Judge(config.stash[run.RUN]), "smi-judge")
     config.add_cleanup(run.heed_sigterm())
+    config.add_cleanup(config.stash[run.RUN].clean_up)
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args = [str(start.suite())]
 

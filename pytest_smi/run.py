@@ -10,7 +10,7 @@ import datetime as dt
 import secrets
 import signal
 import threading
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,7 @@ class Run:
         self.ledger = Ledger()
         self.exit: exit_report.Exit | None = None
         self.is_worker = hasattr(config, "workerinput")
+        self._written: Path | None = None
         self._instances: dict[tuple[str, str], Instance] = {}
 
     @cached_property
@@ -165,6 +166,7 @@ class Run:
             self.ledger.results,
             pytest_status=int(status),
             problems=len(self.ledger.problems),
+            others=self.ledger.others,
             other_failures=self.ledger.other_failures,
             planned=self.facts.get("planned"),
         )
@@ -175,6 +177,13 @@ class Run:
             folder = self.config.getoption("allure_report_dir", None)
             if folder:
                 self.allure.write_facts(Path(folder), self._suite_properties())
+
+    def clean_up(self) -> None:
+        """Remove what killed workers left; those that ended in order have left nothing."""
+        if self.config.getoption("numprocesses", None) and not self.is_worker:
+            from pytest_smi.cluster.embedded import sweep
+
+            sweep()
 
     def _suite_properties(self) -> dict[str, str]:
         mesh = self.facts.get("mesh", {})
@@ -201,6 +210,7 @@ class Run:
         document = results.document(run, self.ledger.results, self.exit, self.ledger.problems)
         try:
             results.write(self.settings.results, document)
+            self._written = self.settings.results
         except HarnessError as fault:
             self.exit = exit_report.Exit(exit_report.ERRORS, str(fault))
 
@@ -214,7 +224,7 @@ class Run:
         if self.exit is None or terminal.config.option.collectonly:
             return
         terminal.section("SMI conformance")
-        files = {"results": str(self._shown(self.settings.results))} if self.settings.results else {}
+        files = {"results": str(self._shown(self._written))} if self._written else {}
         for line in summary.summary_lines(self.ledger.results, self.exit, problems=self.ledger.problems, files=files):
             for text, markup in line:
                 terminal.write(text, **markup)
@@ -225,12 +235,16 @@ class Run:
         return path.relative_to(root) if path.is_relative_to(root) else path
 
 
-def heed_sigterm() -> Callable[[], object]:
+def heed_sigterm() -> Callable[[], None]:
     """Let SIGTERM end the run as Ctrl-C does, so that results are written and nothing is left; returns the way back."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         return lambda: None
+
+    def no_longer() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    return partial(signal.signal, signal.SIGTERM, signal.SIG_DFL)
+    return no_longer
 
 
 def _is_empty(item: pytest.Item) -> bool:

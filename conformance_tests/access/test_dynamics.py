@@ -141,6 +141,7 @@ def test_observe_an_open_connection_at_revocation(smi: Smi, kettle: Workload, te
         smi.delete(granted)
         assert_denied(kettle.tcp(teapot))
     smi.observe("the connection was kept", flow.served == flow.requests)
+    smi.observe("requests on it", flow.as_dict())
 
 
 @requirement("TA-120")

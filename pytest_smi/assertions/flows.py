@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.assertions.message import report
+from pytest_smi.traffic.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,19 +19,21 @@ if TYPE_CHECKING:
 _BATCH = 5
 _PER_SECOND = 250.0
 _HELD_REQUESTS = 100
+_PAUSE = 0.002
 
 
 class Flow:
     """A call that is sent over and over from a thread, with a channel of its own to the agent, during a `with` block.
 
     `requests` were sent, `served` of them by the target, `answered` by any application; `shapes` says what was seen.
-    With `held` they all use one connection, 100 requests in 0.4 seconds, and the block lasts at least as long.
+    With `held` they all use one connection, 100 requests in 0.4 seconds: the block begins when the first has arrived,
+    and ends after the last.
     """
 
     def __init__(self, call: Call, *, held: bool = False) -> None:
         agent = call.client.channel(call.pod.name)
         self._call = call.from_pod(call.pod._replace(agent=agent))
-        self._held = held
+        self._held = new_id() if held else None
         self._ended = threading.Event()
         self._fault: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="smi-flow", daemon=True)
@@ -40,7 +44,14 @@ class Flow:
         # Opens the channel here: the API, which knows the way to the pod, belongs to this thread.
         self._call.pod.agent.healthy()
         self._thread.start()
+        if self._held:
+            self._await_first(f"{self._held}-0")
         return self
+
+    def _await_first(self, request: str) -> None:
+        deadline = time.monotonic() + self._call.smi.settle.seconds
+        while self._thread.is_alive() and time.monotonic() < deadline and not self._call.arrived([request]):
+            time.sleep(_PAUSE)  # the interval of a poll with a deadline
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
@@ -54,14 +65,14 @@ class Flow:
             last = False
             while not last:
                 # The last batch begins after the block has ended: what it did must not strike late either.
-                last = self._held or self._ended.is_set()
+                last = self._held is not None or self._ended.is_set()
                 self._send()
         except Exception as fault:
             self._fault = fault
 
     def _send(self) -> None:
-        count = _HELD_REQUESTS if self._held else _BATCH
-        seen = self._call.sample(count, concurrency=1, kept=self._held, rate=_PER_SECOND)
+        count, kept = (_HELD_REQUESTS, True) if self._held else (_BATCH, False)
+        seen = self._call.sample(count, concurrency=1, kept=kept, rate=_PER_SECOND, id_prefix=self._held)
         self.requests += seen.requests
         self.answered += sum(seen.pods.values())
         self.served += sum(count for pod, count in seen.pods.items() if self._call.target.expects(pod))

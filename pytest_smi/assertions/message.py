@@ -34,7 +34,7 @@ def report(smi: Smi, expected: str, observed: str, cause: str) -> NonConformance
         f"  expected: {expected}",
         f"  observed: {observed}",
         f"  likely cause: {cause}",
-        f"  again: pytest --smi-mesh={smi.mesh.profile.name} --smi-requirement={case.requirement} --smi-keep",
+        f"  again: pytest {smi.mesh.flags} --smi-requirement={case.requirement} --smi-keep",
         "  applied:" + ("" if smi.case.manifests else " nothing"),
         *(f"    {line}" for line in _applied(smi)),
     ]

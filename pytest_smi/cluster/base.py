@@ -34,7 +34,7 @@ class Cluster(Protocol):
     kubeconfig: Path | None
 
     def facts(self) -> dict[str, Any]:
-        """What results.json says of the cluster: provider, Kubernetes version, number of nodes."""
+        """What results.json says of the cluster: provider, Kubernetes version, what its nodes run on."""
 
     def connect(self, namespace: str, pod: str, port: int) -> Connection:
         """Open the pod's port for the control side. Raises ClusterError."""
@@ -51,5 +51,11 @@ def common_facts(provider: str, api: Api) -> dict[str, Any]:
     return {
         "provider": provider,
         "kubernetes": api.get("/version").get("gitVersion", "unknown"),
-        "nodes": len(api.list("/api/v1/nodes")),
+        "nodes": [_node(one) for one in api.list("/api/v1/nodes")],
     }
+
+
+def _node(found: dict[str, Any]) -> dict[str, Any]:
+    """What a node runs on; not its name, which is the machine's and no reader's business."""
+    info = found.get("status", {}).get("nodeInfo", {})
+    return {key: info.get(key) for key in ("architecture", "osImage", "kernelVersion", "kubeletVersion")}

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ _CLAIM = "in-use"  # locked for as long as the owner lives: the kernel lets go o
 _LOG = "cluster.log"
 _START_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
+_POLL_SECONDS = 0.02
 
 
 class EmbeddedCluster:
@@ -29,7 +31,7 @@ class EmbeddedCluster:
     provider = "embedded"
 
     def __init__(self) -> None:
-        _sweep_dead_predecessors()
+        sweep()
         self.state = Path(tempfile.mkdtemp(prefix=_PREFIX))
         self._claim = _claim(self.state)
         self._process = Companion(
@@ -50,17 +52,23 @@ class EmbeddedCluster:
         self.api = Api(config.new_client_from_config(str(self.kubeconfig)))
 
     def facts(self) -> dict[str, Any]:
-        """Provider, Kubernetes version, number of nodes."""
+        """Provider, Kubernetes version, what its nodes run on."""
         return common_facts(self.provider, self.api)
 
     def connect(self, namespace: str, pod: str, port: int) -> socket.socket:
-        """Connect to the pod's process at its private address, where no sidecar listens."""
+        """Connect to the pod's process at its private address, where no sidecar listens; waits for one that restarts."""
         found = self.api.get(path_of("v1", "Pod", namespace, pod))
         address = found["metadata"].get("annotations", {}).get(PRIVATE_ADDRESS) or found["status"].get("podIP")
-        try:
-            stream = socket.create_connection((address, port), timeout=_CONNECT_SECONDS)
-        except OSError as fault:
-            raise ClusterError(f"port {port} of pod {namespace}/{pod} cannot be reached: {fault}") from fault
+        deadline = time.monotonic() + _CONNECT_SECONDS
+        while True:
+            try:
+                stream = socket.create_connection((address, port), timeout=_CONNECT_SECONDS)
+                break
+            except OSError as fault:
+                # Refused: the pod's process has ended and is about to be started again.
+                if not isinstance(fault, ConnectionRefusedError) or time.monotonic() > deadline:
+                    raise ClusterError(f"port {port} of pod {namespace}/{pod} cannot be reached: {fault}") from fault
+            time.sleep(_POLL_SECONDS)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return stream
 
@@ -75,13 +83,14 @@ class EmbeddedCluster:
     def close(self) -> None:
         """End the cluster's process, with all its pods, and remove its state.
 
-        The log of one that has ended by itself is left to be read; the next run removes it.
+        The log of one that has ended by itself is left to be read, claimed until this process ends: the next run
+        removes it.
         """
         ended_by_itself = not self._process.alive()
         self._process.close()
         if not ended_by_itself:
             shutil.rmtree(self.state, ignore_errors=True)
-        os.close(self._claim)
+            os.close(self._claim)
 
 
 def _claim(folder: Path) -> int:
@@ -93,8 +102,8 @@ def _claim(folder: Path) -> int:
     return claim
 
 
-def _sweep_dead_predecessors() -> None:
-    """Remove state that a killed run left: its processes died with it, its files did not."""
+def sweep() -> None:
+    """Remove state that killed runs and workers left: their processes died with them, their files did not."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         if _is_abandoned(folder):
             shutil.rmtree(folder, ignore_errors=True)

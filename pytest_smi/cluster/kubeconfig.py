@@ -32,7 +32,7 @@ class KubeconfigCluster:
             ) from fault
 
     def facts(self) -> dict[str, Any]:
-        """Provider, Kubernetes version, number of nodes."""
+        """Provider, Kubernetes version, what its nodes run on."""
         return common_facts(self.provider, self.api)
 
     def connect(self, namespace: str, pod: str, port: int) -> Connection:

@@ -20,10 +20,13 @@ _READY_SECONDS = 60.0
 
 
 class Mesh:
-    """The mesh under test. `version` is read from what runs, never assumed."""
+    """The mesh under test. `version` is read from what runs, never assumed; `flags` are those that name it to pytest."""
 
-    def __init__(self, profile: Profile, cluster: Cluster, state: Path, fault: str | None = None) -> None:
+    def __init__(
+        self, profile: Profile, cluster: Cluster, state: Path, fault: str | None = None, called: str | None = None
+    ) -> None:
         self.profile = profile
+        self.flags = f"--smi-mesh={called or profile.name}" + (f" --smi-fault={fault}" if fault else "")
         self.version = "unknown"
         self._facts: dict[str, Any] = {}
         self._log = state / "mesh.log"
@@ -53,8 +56,8 @@ class Mesh:
     def facts(self) -> dict[str, Any]:
         """What results.json says of the mesh."""
         profile = {"name": self.profile.name, "title": self.profile.title, "verified": self.profile.verified}
-        rest = {key: value for key, value in self._facts.items() if key not in ("ready", "version")}
-        return {**profile, "version": self.version, "details": rest}
+        rest = {key: value for key, value in self._facts.items() if key not in ("ready", "version", "fault")}
+        return {**profile, "version": self.version, "fault": self._facts.get("fault"), "details": rest}
 
     def check(self) -> None:
         """Raise MeshError when a mesh that we started has ended: what is seen from then on says nothing about it."""
@@ -71,7 +74,7 @@ class Mesh:
 
 
 def reference_faults() -> list[str]:
-    """Names of the reference mesh's seeded defects; asks the mesh's own program, which takes some tenths of a second."""
+    """Names of the reference mesh's seeded defects, as its own program tells them (in some tenths of a second)."""
     command = [sys.executable, "-m", "pytest_smi.embedded.mesh", "--list-faults"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -2,12 +2,12 @@
 
 | status | meaning |
 |---|---|
-| 0 | every instance that was executed conforms |
+| 0 | every instance that was executed conforms (or there is none, and the other tests passed) |
 | 1 | at least one instance fails, or a known failure passes (or a test that is no instance failed) |
 | 2 | interrupted |
 | 3 | no failure, but cluster, mesh or harness kept us from judging at least one instance |
 | 4 | usage: a flag, profile or requirement id is wrong |
-| 5 | nothing was executed: no instance collected, or all of them unsupported or disabled |
+| 5 | nothing was executed: nothing collected, or no instance that is not unsupported or disabled |
 """
 
 from __future__ import annotations
@@ -43,12 +43,14 @@ def decide(
     pytest_status: int = 0,
     problems: int = 0,
     other_failures: int = 0,
+    others: int = 0,
     planned: int | None = None,
 ) -> Exit:
     """The exit of a run that judged `results`.
 
     `pytest_status` is what pytest itself would exit with; `problems` counts what broke outside of any instance,
-    `other_failures` failed tests that are no instances, `planned` the collected instances.
+    `others` executed tests that are no instances, `other_failures` those of them that failed, `planned` the collected
+    instances.
     """
     count = Counter(result.verdict for result in results)
     executed = sum(count[verdict] for verdict in EXECUTED)
@@ -65,10 +67,12 @@ def decide(
         return Exit(ERRORS, f"{_plural(errors, 'harness error')}: not the mesh's fault, but no verdict either")
     if pytest_status == ERRORS:
         return Exit(ERRORS, "pytest reports an internal error")
-    if not executed:
+    if not executed and (results or planned or not others):
         return Exit(NOTHING, _nothing(count))
     if pytest_status:
         return Exit(pytest_status, f"pytest ended with status {pytest_status}")
+    if not executed:
+        return Exit(CONFORMS, f"{_plural(others, 'test')} passed, no requirement instance among them")
     return Exit(CONFORMS, _conforms(executed, count))
 
 

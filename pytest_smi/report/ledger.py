@@ -32,7 +32,7 @@ class Ledger:
         self._final: dict[str, Result] = {}
         self._open: dict[str, tuple[Instance, list[Phase]]] = {}
         self.problems: list[Problem] = []
-        self.other_failures = 0
+        self.others = self.other_failures = 0
 
     @property
     def results(self) -> list[Result]:
@@ -50,6 +50,7 @@ class Ledger:
         if str(report.when) == "???":
             return self._crash(report)
         if carried is None:
+            self.others += int(report.when == "call" and not report.skipped)
             self.other_failures += int(report.failed and not hasattr(report, "wasxfail"))
             return None
         _, phases = self._open.setdefault(report.nodeid, (Instance(**carried["instance"]), []))

@@ -58,7 +58,7 @@ def summary_lines(
     listed = [*_listed(results, width), *_problems(problems, width)]
     lines += [*listed, ()] if listed else []
     lines += _unsupported(results, width)
-    lines.append(_ending(exit, width))
+    lines.append(_ending(exit))
     lines += [((f"{name}: ", _BOLD), (path, _PLAIN)) for name, path in (files or {}).items()]
     return lines
 
@@ -134,9 +134,10 @@ def _unsupported(results: Sequence[Result], width: int) -> list[Line]:
     return [_fitted(("unsupported: ", _COLOURS[Verdict.UNSUPPORTED]), "", told, width), ()]
 
 
-def _ending(exit: Exit, width: int) -> Line:
+def _ending(exit: Exit) -> Line:
+    """The reason is never cut: it may be all that is told, and end in what to do."""
     markup = {"green": True, "bold": True} if exit.status == 0 else {"red": True, "bold": True}
-    return _fitted((f"exit {exit.status}: ", markup), "", exit.reason, width)
+    return ((f"exit {exit.status}: ", markup), (exit.reason, _PLAIN))
 
 
 def _fitted(label: Segment, name: str, words: str, width: int) -> Line:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.errors import WorkloadError
-from pytest_smi.traffic.ids import new_ids
+from pytest_smi.traffic.ids import new_id, new_ids
 from pytest_smi.traffic.plan import Plan
 
 if TYPE_CHECKING:
@@ -97,11 +97,28 @@ class Call:
             raise WorkloadError(f"{self} was not answered by the application: {seen.shape}", "assert_allowed first")
         return dict(json.loads(seen.body))
 
-    def sample(self, count: int, *, concurrency: int = 8, kept: bool = False, rate: float | None = None) -> Histogram:
-        """Send the request `count` times, up to `concurrency` at once and `rate` per second, and return counts."""
+    def sample(
+        self,
+        count: int,
+        *,
+        concurrency: int = 8,
+        kept: bool = False,
+        rate: float | None = None,
+        id_prefix: str | None = None,
+    ) -> Histogram:
+        """Send the request `count` times, up to `concurrency` at once and `rate` per second, and return counts.
+
+        The requests' ids are `<id_prefix>-0` and so on (default: a fresh prefix). `kept` as in `send`.
+        """
         self.smi.mesh.check()
-        connection = "kept" if kept else "new"
-        plan = self._plan(count=count, concurrency=concurrency, connection=connection, rate=rate, detail="histogram")
+        plan = self._plan(
+            count=count,
+            concurrency=concurrency,
+            connection="kept" if kept else "new",
+            rate=rate,
+            id_prefix=id_prefix or new_id(),
+            detail="histogram",
+        )
         histogram = self.pod.agent.run(plan).histogram
         assert histogram is not None
         return histogram

@@ -41,7 +41,9 @@ class FakeCall:
             case=Case(INSTANCE),
             changed_at=None,
             granted={},
-            mesh=SimpleNamespace(check=lambda: None, profile=SimpleNamespace(name="reference")),
+            mesh=SimpleNamespace(
+                flags="--smi-mesh=reference", check=lambda: None, profile=SimpleNamespace(name="reference")
+            ),
         )
 
     def __str__(self) -> str:

@@ -114,4 +114,6 @@ def test_a_held_flow_is_one_plan_on_one_connection() -> None:
     with Flow(call.as_call(), held=True) as flow:
         pass
     assert (flow.requests, flow.served) == (100, 100)
-    assert call.batches == [{"count": 100, "concurrency": 1, "kept": True, "rate": 250.0}]
+    (batch,) = call.batches
+    assert batch.pop("id_prefix")
+    assert batch == {"count": 100, "concurrency": 1, "kept": True, "rate": 250.0}

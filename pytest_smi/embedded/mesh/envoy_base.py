@@ -9,7 +9,7 @@ from pytest_smi.embedded.mesh.model import TRUST_DOMAIN
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_smi.embedded.mesh.model import PodKey, ServiceKey
+    from pytest_smi.embedded.mesh.model import Pod, PodKey, ServiceKey
 
 Resource = dict[str, Any]
 
@@ -67,6 +67,11 @@ def kube_cluster(namespace: str, service: str) -> str:
 def sidecar_cluster(key: PodKey) -> str:
     """The cluster through which one pod's sidecar reaches others, under that pod's certificate."""
     return f"sidecar|{key[0]}|{key[1]}"
+
+
+def client_state(pod: Pod) -> str:
+    """The filter state `CLIENT` of a connection that came from a pod."""
+    return f"{pod.ip}:0"
 
 
 def certificate_files(tls: Path, key: PodKey) -> tuple[Path, Path]:

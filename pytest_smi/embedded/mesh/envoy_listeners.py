@@ -22,6 +22,7 @@ from pytest_smi.embedded.mesh.envoy_base import (
     TO_STREAMS,
     Resource,
     action,
+    client_state,
     extension,
     file_source,
     format_string,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 _Ports = "dict[int, Protocol]"
 _LOOPBACK_HOST = "127.0.0.0/16"
-_CLIENT_ADDRESS = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
+_CLIENT_ADDRESS = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%:0"
 _LOCAL_ADDRESS = "%DOWNSTREAM_LOCAL_ADDRESS%"
 # Headers by which a client could steer Envoy's router or pose as a proxy in front of us.
 _STEERING = (
@@ -104,7 +105,7 @@ def internals(policy: Policy, directory: Path) -> list[Resource]:
 def _sidecar(meshed: list[Pod]) -> Resource:
     chains = [_chain(pod.ip, _tcp_proxy(sidecar_cluster(pod.key))) for pod in meshed]
     source = matcher_input("network.v3.FilterStateInput", key=CLIENT)
-    by_client = matcher_map(source, {pod.ip: _chosen(pod.ip) for pod in meshed})
+    by_client = matcher_map(source, {client_state(pod): _chosen(pod.ip) for pod in meshed})
     return _inside(SIDECAR, chains, filter_chain_matcher=by_client)
 
 
@@ -204,8 +205,9 @@ def _set_state(values: dict[str, str], *, client: bool = False) -> Resource:
         states.append(
             {
                 "object_key": CLIENT,
-                # Hashable: connections of different clients must never share an upstream connection.
-                "factory_key": "envoy.hashable_string",
+                # An address, because that is hashable in every Envoy we know: connections of different clients must
+                # never share an upstream connection.
+                "factory_key": DESTINATION,
                 "format_string": format_string(_CLIENT_ADDRESS),
                 "shared_with_upstream": "TRANSITIVE",
             }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_smi.embedded.mesh.envoy_base import CLIENT, Resource, typed
+from pytest_smi.embedded.mesh.envoy_base import CLIENT, Resource, client_state, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +28,7 @@ def enforce_at_client(grants: Iterable[Grant], pods: Iterable[Pod]) -> Resource:
     def by_address(principal: Principal) -> Iterator[Resource]:
         for pod in known:
             if principal in pod.principals:
-                yield {"filter_state": {"key": CLIENT, "string_match": {"exact": pod.ip}}}
+                yield {"filter_state": {"key": CLIENT, "string_match": {"exact": client_state(pod)}}}
 
     return _per_route(grants, by_address)
 
