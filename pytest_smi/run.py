@@ -146,6 +146,7 @@ class Run:
         if isinstance(exception, HarnessError):
             report.longrepr = f"{type(exception).__name__}: {exception}"
             if isinstance(exception, ClusterEnded) or (report.when == "setup" and "scene" not in self.facts):
+                self.facts["stopped"] = str(exception)
                 item.session.shouldfail = f"smi: {exception}"
         if trial:
             trial.take(report, exception, item.user_properties)
@@ -169,6 +170,7 @@ class Run:
             others=self.ledger.others,
             other_failures=self.ledger.other_failures,
             planned=self.facts.get("planned"),
+            stopped=self.facts.get("stopped", ""),
         )
         junit.add_suite_properties(self.config, self._suite_properties())
         if not session.config.option.collectonly:

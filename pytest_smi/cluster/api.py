@@ -28,8 +28,11 @@ _CLUSTER_SCOPED = {"Namespace", "Node", "CustomResourceDefinition", "ClusterRole
 _IRREGULAR = {"Endpoints": "endpoints", "Ingress": "ingresses"}
 
 
-class Refused(Exception):
-    """The API server answered with something else than success; `status` is its `Status` object."""
+class Refused(ClusterError):
+    """The API server answered with something else than success; `status` is its `Status` object.
+
+    Where nobody expects it, it is a fault of cluster or harness, as when the user of the kubeconfig lacks a right.
+    """
 
     def __init__(self, code: int, status: Mapping[str, Any], request: str) -> None:
         super().__init__(f"{request}: {code} {status.get('reason', '')}: {status.get('message', '')}")

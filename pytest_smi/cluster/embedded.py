@@ -56,7 +56,7 @@ class EmbeddedCluster:
         return common_facts(self.provider, self.api)
 
     def connect(self, namespace: str, pod: str, port: int) -> socket.socket:
-        """Connect to the pod's process at its private address, where no sidecar listens; waits for one that restarts."""
+        """Connect to the pod's process at its private address, past any sidecar; waits for one that restarts."""
         found = self.api.get(path_of("v1", "Pod", namespace, pod))
         address = found["metadata"].get("annotations", {}).get(PRIVATE_ADDRESS) or found["status"].get("podIP")
         deadline = time.monotonic() + _CONNECT_SECONDS

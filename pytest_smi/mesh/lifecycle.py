@@ -20,7 +20,7 @@ _READY_SECONDS = 60.0
 
 
 class Mesh:
-    """The mesh under test. `version` is read from what runs, never assumed; `flags` are those that name it to pytest."""
+    """The mesh under test. `version` is read from what runs; `flags` are those that name it to pytest."""
 
     def __init__(
         self, profile: Profile, cluster: Cluster, state: Path, fault: str | None = None, called: str | None = None

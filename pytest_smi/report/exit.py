@@ -45,23 +45,26 @@ def decide(
     other_failures: int = 0,
     others: int = 0,
     planned: int | None = None,
+    stopped: str = "",
 ) -> Exit:
     """The exit of a run that judged `results`.
 
     `pytest_status` is what pytest itself would exit with; `problems` counts what broke outside of any instance,
     `others` executed tests that are no instances, `other_failures` those of them that failed, `planned` the collected
-    instances.
+    instances, `stopped` what kept the harness from going on.
     """
     count = Counter(result.verdict for result in results)
     executed = sum(count[verdict] for verdict in EXECUTED)
     if pytest_status == USAGE:
         return Exit(USAGE, "usage error")
-    if pytest_status == INTERRUPTED:
+    if pytest_status == INTERRUPTED and not stopped:  # xdist stops as if it had been interrupted
         return Exit(INTERRUPTED, _interrupted(len(results), planned, problems))
     if count[Verdict.FAIL]:
         return Exit(FAILS, f"{_of(count[Verdict.FAIL], executed, 'instance')} failed{_and_errors(count)}")
     if other_failures:
         return Exit(FAILS, f"{_plural(other_failures, 'test')} beside the instances failed")
+    if stopped:
+        return Exit(ERRORS, f"{_judged(len(results), planned)}, then {stopped}")
     errors = count[Verdict.ERROR] + problems
     if errors:
         return Exit(ERRORS, f"{_plural(errors, 'harness error')}: not the mesh's fault, but no verdict either")
@@ -88,9 +91,12 @@ def _and_errors(count: Counter[Verdict]) -> str:
 
 
 def _interrupted(judged: int, planned: int | None, problems: int) -> str:
-    of = f" of {planned}" if planned is not None else ""
     cause = f"interrupted by {_plural(problems, 'problem')} outside of the instances" if problems else "interrupted"
-    return f"{cause}: {judged}{of} instances judged"
+    return f"{cause}: {_judged(judged, planned)}"
+
+
+def _judged(judged: int, planned: int | None) -> str:
+    return f"{judged}{f' of {planned}' if planned is not None else ''} instances judged"
 
 
 def _nothing(count: Counter[Verdict]) -> str:

@@ -29,14 +29,12 @@ _NO_REPORTS = ("-p", "no:allure_pytest")
 
 
 class PytestRun:
-    """A run in `folder`, its temporary files in `folder`/temp; all its processes inherit a mark by which they are known.
+    """A run in `folder`, its temporary files in `folder`/temp. All its processes inherit a mark and are known by it.
 
     `reports` has it write junit.xml and allure/ beside results.json.
     """
 
-    def __init__(
-        self, folder: Path, *arguments: str, env: dict[str, str] | None = None, reports: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, *arguments: str, env: dict[str, str] | None = None, reports: bool = False) -> None:
         self.folder = folder
         self.temp = folder / "temp"
         self.temp.mkdir(exist_ok=True)

@@ -109,6 +109,12 @@ def test_what_a_manager_no_longer_says_is_removed(api: Api) -> None:
     assert apply(api, path, config_map("remove", a="1"), "one").body["data"] == {"a": "1"}
 
 
+def test_what_a_manager_wants_empty_stays_when_its_last_field_goes(api: Api) -> None:
+    apply(api, f"{POTS}/bare", pot("bare", {"rules": ["a"]}), "one")
+    found = apply(api, f"{POTS}/bare", pot("bare", {}), "one")
+    assert found.body["spec"] == {}
+
+
 def test_what_another_manager_wants_too_stays(api: Api) -> None:
     path = f"{CONFIG_MAPS}/stay"
     apply(api, path, config_map("stay", a="1", b="1"), "one")

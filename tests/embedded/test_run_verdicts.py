@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from pytest_smi.embedded.client import path_to
 from pytest_smi.report.allure import STATUSES
-from tests.embedded.cluster_process import Cluster, path_to, until, venv_program
+from tests.embedded.cluster_process import Cluster, until, venv_program
 from tests.embedded.run_process import FEW, SECONDS, PytestRun, allure_of, junit_of
 
 MIXED = """
@@ -120,7 +121,7 @@ def test_a_fault_turns_red_what_it_declares_and_nothing_else(start: Start) -> No
     declared = set(next(one["kills"] for one in faults if one["name"] == "ignore-methods"))
     others = ["TA-004", "TA-005", "TS-001"]
     assert not declared & set(others)
-    run = start("--smi-fault=ignore-methods", f"--smi-requirement={','.join([*declared, *others])}", "--smi-timeout=2")
+    run = start("--smi-fault=ignore-methods", f"--smi-requirement={','.join([*declared, *others])}", "--smi-timeout=1")
     assert run.status == 1, run.said
     by_id = {one["requirement"]: one["verdict"] for one in run.results()["instances"]}
     assert {name for name, verdict in by_id.items() if verdict == "fail"} == by_id.keys() & declared

@@ -1,12 +1,13 @@
 """The kill matrix: for each seeded fault of the reference mesh, which requirements turn red.
 
-`judge` runs the suite against one fault and returns what it found; the tests beside this module hold it against what the
-fault declares. `python -m tests.kills.matrix` writes docs/kill-matrix.md from what the last full run left in build/kills.
+`judge` runs the suite against one fault and returns what it found; the tests beside this module hold it against what
+the fault declares. `python -m tests.kills.matrix` writes docs/kill-matrix.md from what the last whole run left.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import asdict, dataclass, field
@@ -31,7 +32,7 @@ FOLDERS = {
 
 @dataclass
 class Found:
-    """What one fault did: requirement id -> verdict in any version (the worst one), and ids by what was expected."""
+    """What one fault did to the requirements: those with a failing instance, else with an error, else the rest."""
 
     fault: str
     red: list[str] = field(default_factory=list)
@@ -47,51 +48,47 @@ def faults() -> dict[str, dict[str, Any]]:
     return {one["name"]: one for one in listed}
 
 
-def judge(name: str, folder: Path, *, whole: bool = False) -> Found:
-    """Run the suite against the mesh with this fault; `whole` runs all of it, else the folders it can reach.
+@cache
+def suite() -> dict[str, set[str]]:
+    """Folder of the suite -> the requirements that its tests name."""
+    found: dict[str, set[str]] = {}
+    for path in SUITE.rglob("test_*.py"):
+        found.setdefault(path.parent.name, set()).update(re.findall(r'@requirement\("(.+?)"\)', path.read_text()))
+    return found
 
-    What the newest API versions do not carry is run in every version besides.
+
+def judge(name: str, folder: Path, *, whole: bool = False) -> Found:
+    """Run the suite against the mesh with this fault.
+
+    `whole` runs all of it, and keeps what was found for the page. Otherwise what runs is what is judged: the tests that
+    must turn red, and, in the folders that the fault can reach, those that must not.
     """
     fault = faults()[name]
-    prefixes = {one.split("-")[0] + "-" for one in (*fault["kills"], *fault["may_touch"])}
-    reach = sorted({place for prefix in prefixes for place in FOLDERS[prefix]})
-    paths = [str(SUITE)] if whole else [str(SUITE / place) for place in reach]
-    verdicts = _run(name, folder / "newest.json", paths)
+    allowed = (*fault["kills"], *fault["may_touch"])
+    reach = {place for one in allowed for place in FOLDERS[one.split("-")[0] + "-"]}
+    beyond = {one for place in reach for one in suite()[place] if not one.startswith(allowed)}
+    chosen = [] if whole else sorted({*fault["kills"], *beyond})
+    verdicts = _run(name, folder / "newest.json", chosen)
     older = sorted(set(fault["kills"]) - verdicts.keys())
-    if older:
-        chosen = [f"--smi-requirement={one}" for one in older]
-        verdicts |= _run(name, folder / "older.json", [str(SUITE), "--smi-release=all", *chosen])
+    if older:  # what the newest API versions do not carry
+        verdicts |= _run(name, folder / "older.json", older, "--smi-release=all")
     found = Found(name)
     for requirement, seen in sorted(verdicts.items()):
         kind = found.red if "fail" in seen else found.errors if "error" in seen else found.green
         kind.append(requirement)
-    LEFT.mkdir(parents=True, exist_ok=True)
-    (LEFT / f"{name}.json").write_text(json.dumps(asdict(found)))
+    if whole:
+        LEFT.mkdir(parents=True, exist_ok=True)
+        (LEFT / f"{name}.json").write_text(json.dumps(asdict(found)))
     return found
 
 
-def _run(fault: str, results: Path, arguments: list[str]) -> dict[str, set[str]]:
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--smi-mesh=reference",
-        f"--smi-fault={fault}",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-    ]
-    settings = [
-        f"--smi-timeout={SETTLE_SECONDS}",
-        f"--smi-results={results}",
-        "-p",
-        "no:allure_pytest",
-        "-p",
-        "no:xdist",
-    ]
-    done = subprocess.run(
-        [*command, *settings, *arguments], cwd=results.parent, capture_output=True, text=True, timeout=RUN_SECONDS
-    )
+def _run(fault: str, results: Path, chosen: list[str], *arguments: str) -> dict[str, set[str]]:
+    """Requirement id -> the verdicts of its instances."""
+    command = [sys.executable, "-m", "pytest", "--smi-mesh=reference", f"--smi-fault={fault}", *arguments, "-q"]
+    command += [f"--smi-timeout={SETTLE_SECONDS}", f"--smi-results={results}", "-p", "no:cacheprovider"]
+    command += ["-p", "no:allure_pytest", "-p", "no:xdist", "-p", "no:hypothesispytest"]
+    command += [f"--smi-requirement={one}" for one in chosen]
+    done = subprocess.run(command, cwd=results.parent, capture_output=True, text=True, timeout=RUN_SECONDS)
     if not results.exists():
         raise AssertionError(f"the run against {fault} left no results:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     verdicts: dict[str, set[str]] = {}
@@ -112,8 +109,8 @@ def page() -> str:
         "# Kill matrix",
         "",
         "Each seeded fault of the reference mesh (`--smi-fault=NAME`), and the requirements that turn red under it.",
-        "Written by `python -m tests.kills.matrix` from the last run of `tests/kills`, which fails when a fault survives",
-        "or reaches further than it declares.",
+        "Made by `SMI_KILLS=whole pytest tests/kills` and then `python -m tests.kills.matrix`. The same tests run with",
+        "every change, and fail when a fault survives or reaches further than it declares.",
         "",
         f"{len(found)} faults, none survives. {len(killing)} of {len(seen)} requirements with a test are seen to fail.",
         "",

@@ -1,4 +1,4 @@
-"""Every fault is caught by the tests it declares, and turns nothing else red. SMI_KILLS=whole runs the whole suite each time."""
+"""Every fault is caught by the tests it declares, and turns no other red. SMI_KILLS=whole runs all tests each time."""
 
 import os
 from pathlib import Path
@@ -15,6 +15,6 @@ def test_the_fault_is_killed_and_reaches_no_further_than_declared(name: str, tmp
     fault = faults()[name]
     found = judge(name, tmp_path, whole=WHOLE)
     survived = sorted(set(fault["kills"]) - set(found.red))
-    allowed = tuple((*fault["kills"], *fault["may_touch"]))
+    allowed = (*fault["kills"], *fault["may_touch"])
     beyond = [one for one in found.red if not one.startswith(allowed)]
     assert (survived, beyond, found.errors) == ([], [], [])

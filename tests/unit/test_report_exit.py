@@ -61,6 +61,13 @@ def test_an_interrupted_run_says_how_far_it_came() -> None:
     assert (told.status, told.reason) == (2, "interrupted: 2 of 400 instances judged")
 
 
+def test_a_harness_that_cannot_go_on_says_why_with_and_without_workers() -> None:
+    for status in (1, 2):
+        told = decide(results("pass", "error"), pytest_status=status, planned=9, stopped="the cluster has ended")
+        assert (told.status, told.reason) == (3, "2 of 9 instances judged, then the cluster has ended")
+    assert decide(results("fail", "error"), pytest_status=1, planned=9, stopped="the cluster has ended").status == 1
+
+
 def test_nothing_executed_says_why() -> None:
     assert decide(results("unsupported", "unsupported")).reason == "nothing was executed: 2 unsupported"
     assert decide([], pytest_status=5).reason == "nothing was executed: no requirement instance was collected"

@@ -61,9 +61,12 @@ def test_no_line_of_prose_is_wider_than_asked_nor_than_100(width: int) -> None:
     long = [result("fail", f"TA-{number:03d}", exception="NonConformance") for number in range(60)]
     problems = [Problem("tests/" + "x" * 200, "y" * 200)]
     lines = text(summary_lines(long, Exit(1, "z" * 300), problems=problems, width=width))
-    assert max(len(line) for line in lines if not line.startswith(("area", "access", "total", "---"))) <= min(
-        width, 100
-    )
+    uncut = ("area", "access", "total", "---", "exit")
+    assert max(len(line) for line in lines if not line.startswith(uncut)) <= min(width, 100)
+
+
+def test_the_reason_of_the_exit_is_never_cut() -> None:
+    assert f"exit 3: {'z' * 300}" in text(summary_lines([], Exit(3, "z" * 300), width=40))
 
 
 def test_the_table_fits_100_columns_with_every_verdict() -> None:

@@ -92,9 +92,13 @@ def apply(live: Object | None, intent: Object, call: Call, *, force: bool) -> Ob
     version = resource.api_version
     mine = next((entry for entry in entries if entry.same_owner(call.manager, "Apply", version, subresource)), None)
     base: Object = live if live is not None else {"metadata": {}}
-    merged: Object = merge(base, {**intent, "metadata": _meta(intent)}, schema)
-    for path in _given_up(entries, mine, applied):
+    wanted = {**intent, "metadata": _meta(intent)}
+    merged: Object = merge(base, wanted, schema)
+    given_up = _given_up(entries, mine, applied)
+    for path in given_up:
         merged = remove(merged, schema, path) or merged
+    if given_up:  # what became empty went with its last field, but it may be wanted as it is: empty
+        merged = merge(merged, wanted, schema)
     merged.setdefault("metadata", {})
     _settle_conflicts(base, merged, [entry for entry in entries if entry is not mine], call, force=force)
     if mine is None:

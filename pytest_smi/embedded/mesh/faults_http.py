@@ -229,7 +229,7 @@ class _MissingRoute(Semantics):
         return {"spec": {"matches": [{"name": name, "pathRegex": ".*"} for name in rule.get("matches") or ["all"]]}}
 
     def ports(self, route: Manifest) -> Ports:
-        return Ports() if isinstance(route["spec"].get("matches"), list) else super().ports(route)
+        return Ports() if isinstance((route.get("spec") or {}).get("matches"), list) else super().ports(route)
 
 
 @fault(
