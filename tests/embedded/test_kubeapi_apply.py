@@ -110,8 +110,8 @@ def test_what_a_manager_no_longer_says_is_removed(api: Api) -> None:
 
 
 def test_what_a_manager_wants_empty_stays_when_its_last_field_goes(api: Api) -> None:
-    apply(api, f"{POTS}/bare", pot("bare", {"rules": ["a"]}), "one")
-    found = apply(api, f"{POTS}/bare", pot("bare", {}), "one")
+    apply(api, f"{POTS}/bare", pot("bare", rules=["a"]), "one")
+    found = apply(api, f"{POTS}/bare", pot("bare"), "one")
     assert found.body["spec"] == {}
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.embedded.cluster_process import until
+from tests.embedded.cluster_process import Cluster, until
 from tests.embedded.run_process import FEW, SECONDS, PytestRun, listening
 
 # The second test goes on until it is told to stop, always amid traffic; it tells where its client's agent listens.
@@ -146,6 +147,34 @@ def test_without_an_envoy_the_run_stops_with_one_line_that_says_what_to_do(start
     assert "pip install" in told
     assert "Traceback" not in run.said
     assert run.processes() == {}
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [("nobody", "did not answer GET /version"), ("stranger", "401 Unauthorized"), ("missing", "no cluster: ")],
+)
+def test_a_cluster_that_cannot_be_used_stops_the_run_with_one_line(
+    start: Start, tmp_path: Path, where: str, told: str
+) -> None:
+    cluster = Cluster(tmp_path / "state")
+    try:
+        config = yaml.safe_load(Path(cluster.said["kubeconfig"]).read_text())
+    finally:
+        if where != "stranger":
+            cluster.close()
+    config["users"][0]["user"]["token"] = "of-a-stranger"
+    if where != "missing":
+        (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+    try:
+        run = start(FEW, "-n0", "--smi-cluster=kubeconfig", "--smi-kubeconfig=kubeconfig")
+        assert run.status == 3, run.said
+    finally:
+        cluster.close()
+    assert set(run.verdicts().values()) == {"error"}
+    (line,) = messages(run)
+    assert told in line
+    assert "Traceback" not in run.said
+    assert len(run.verdicts()) == 1, "the run stops"
 
 
 def test_results_that_cannot_be_written_are_one_line_and_exit_3(start: Start, tmp_path: Path) -> None:
