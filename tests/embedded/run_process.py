@@ -21,7 +21,7 @@ from tests.embedded.cluster_process import alive, until
 
 REFERENCE = "--smi-mesh=reference"
 FEW = "--smi-requirement=TA-004,TA-005"
-SECONDS = 60.0
+SECONDS = 120.0
 _MARK = "SMI_TEST_MARK"
 _QUIET = ("-p", "no:hypothesispytest", "-p", "no:cacheprovider")
 _REPORTS = ("--junitxml=junit.xml", "--alluredir=allure", "--clean-alluredir")
@@ -83,6 +83,11 @@ class PytestRun:
     def one(self, *words: str) -> int:
         """The only process of the run whose command line has all of `words`."""
         (pid,) = self.processes(*words)
+        return pid
+
+    def envoy(self) -> int:
+        """The only Envoy of the run."""
+        (pid,) = (pid for pid, line in self.processes().items() if "envoy" in Path(line[0]).name)
         return pid
 
     def reached(self, number: int = 1) -> list[int]:

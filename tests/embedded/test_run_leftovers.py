@@ -30,7 +30,7 @@ def test_without_end(smi, which):
         assert_allowed(kettle.get(teapot))
         Path(f"middle-{os.getpid()}").touch()
 """
-GONE_SECONDS = 30.0
+GONE_SECONDS = 60.0
 
 Start = Callable[..., PytestRun]
 
@@ -109,7 +109,8 @@ def test_a_killed_run_leaves_no_process_and_the_next_run_removes_its_files(start
     run.process.kill()
     run.process.wait()
     all_gone(run, addresses)
-    following = start(FEW, "-n0")
+    (run.folder / "test_next.py").write_text("def test_a_cluster_starts(smi_cluster): pass\n")
+    following = start("test_next.py", "-n0")
     assert following.status == 0, following.said
     assert following.states() == []
 

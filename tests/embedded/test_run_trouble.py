@@ -83,14 +83,15 @@ def messages(run: PytestRun) -> set[str]:
     return {line for one in run.results()["instances"] for line in one["message"].splitlines()}
 
 
-def test_a_mesh_that_is_killed_is_an_error_of_every_item_from_then_on(start: Start) -> None:
+@pytest.mark.parametrize(("part", "how"), [("control plane", "killed by SIGKILL"), ("Envoy", "with status 1")])
+def test_a_mesh_that_ends_is_an_error_of_every_item_from_then_on(start: Start, part: str, how: str) -> None:
     run = start("test_three.py", "-n0")
     run.reached()
-    os.kill(run.one("pytest_smi.embedded.mesh"), signal.SIGKILL)
+    os.kill(run.envoy() if part == "Envoy" else run.one("pytest_smi.embedded.mesh"), signal.SIGKILL)
     assert run.status == 3, run.said
     after = dict.fromkeys(["test_struck", "test_after", "test_denied_after"], "error")
     assert verdicts(run) == {"test_before": "pass", **after}
-    assert {"the reference mesh has ended in the middle of the run, killed by SIGKILL"} == {
+    assert {f"the reference mesh has ended in the middle of the run, {how}"} == {
         line.removeprefix("in setup: ").removeprefix("in teardown: ").partition(" (see ")[0] for line in messages(run)
     }
     assert "Traceback" not in run.said

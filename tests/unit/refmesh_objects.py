@@ -9,6 +9,7 @@ from pytest_smi.embedded.mesh import snapshot
 from pytest_smi.embedded.mesh.compiler import compile_policy
 from pytest_smi.embedded.mesh.semantics import Semantics
 from pytest_smi.embedded.mesh.topology import PRIVATE_ADDRESS, SIDECAR
+from pytest_smi.spec.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,8 +24,13 @@ NUMBERS = {"kettle": 1, "cosy": 2, "intruder": 3, "teapot": 4, "china": 5, "glas
 
 
 def meta(kind: str, name: str, namespace: str = "tea", **more: Any) -> Manifest:
-    """An object without a body."""
-    return {"kind": kind, "metadata": {"name": name, "namespace": namespace, "uid": f"{namespace}-{name}", **more}}
+    """An object without a body, of the stored version if it is one of SMI's."""
+    version = {"apiVersion": KINDS[kind].api_version("v1alpha4")} if kind in KINDS else {}
+    return {
+        **version,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace, "uid": f"{namespace}-{name}", **more},
+    }
 
 
 def pod(

@@ -298,3 +298,19 @@ def test_a_binding_can_be_the_destination(schemes: dict[str, Any]) -> None:
     found = policy(MENU, binding(**schemes), target("t", ["kettle"], rule("menu"), to=IB))
     assert may(found, "kettle")
     assert not may(found, "kettle", to="china")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        target("b", [{"kind": "ServiceAccount"}], rule("menu")),
+        target("b", ["kettle"], {"kind": "HTTPRouteGroup"}),
+        target("b", ["kettle"], rule("odd")),
+        target("b", ["kettle"], rule("menu"), to={"kind": "ServiceAccount"}),
+    ],
+)
+def test_a_malformed_target_grants_nothing_and_harms_no_other(broken: dict[str, Any]) -> None:
+    odd = group("odd", {"name": "odd", "pathRegex": 5, "methods": ["GET"]})
+    found = policy(MENU, odd, broken, target("t", ["cosy"], rule("menu")))
+    assert may(found, "cosy")
+    assert not may(found, "kettle")

@@ -108,8 +108,8 @@ def behaviour(semantics: Semantics) -> tuple[Any, ...]:
     edited["HTTPRouteGroup"] = {**edited["HTTPRouteGroup"], ("tea", "menu"): group("menu", STIR)}
     edited["TrafficSplit"] = {("tea", "percent"): split("percent", "teapot", china=1)}
     old_target = {
-        "apiVersion": "access.smi-spec.io/v1alpha2",
         **target("old", ["kettle"], rule("menu"), to={**account("teapot"), "port": 8080}),
+        "apiVersion": "access.smi-spec.io/v1alpha2",
     }
     old_split = {
         **meta("TrafficSplit", "old"),

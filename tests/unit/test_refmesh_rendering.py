@@ -54,7 +54,10 @@ def test_anyone_is_anyone_who_has_a_certificate() -> None:
 def test_at_the_client_a_principal_is_every_pod_that_holds_it() -> None:
     pods = [Pod("tea", name, "kettle", ip, ip, {}) for name, ip in (("a", "127.64.0.1"), ("b", "127.64.0.2"))]
     made = rules(enforce_at_client([Grant(frozenset({KETTLE}))], pods))["policies"]["grant-0"]
-    assert [one["filter_state"]["string_match"]["exact"] for one in made["principals"]] == ["127.64.0.1:0", "127.64.0.2:0"]
+    assert [one["filter_state"]["string_match"]["exact"] for one in made["principals"]] == [
+        "127.64.0.1:0",
+        "127.64.0.2:0",
+    ]
 
 
 def test_a_match_without_conditions_permits_anything() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pytest_smi.embedded.mesh.model import Endpoint
@@ -136,3 +138,13 @@ def test_an_unready_endpoint_gets_nothing() -> None:
 def test_a_headless_service_is_not_served() -> None:
     headless = {**meta("Service", "none"), "spec": {"clusterIP": "None", "ports": [port(8080)]}}
     assert not [key for key in policy(headless).services if key[1] == "none"]
+
+
+@pytest.mark.parametrize(
+    "spec", [None, {}, {"service": "pots"}, {"service": "pots", "backends": [{"service": "china"}]}]
+)
+def test_a_malformed_split_has_no_effect_on_its_root_or_others(spec: Any) -> None:
+    broken = {**split("broken", "pots"), "spec": spec}
+    found = policy(broken, split("s", "teapot", china=1))
+    assert shares(found, "pots") == {"pots": 1}
+    assert shares(found, "teapot") == {"china": 1}

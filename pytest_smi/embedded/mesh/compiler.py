@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from pytest_smi.embedded.mesh import topology
 from pytest_smi.embedded.mesh.model import ANYONE, Grant, Notice, Policy, Route
+from pytest_smi.spec.read import Unreadable, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.semantics_access import Allowance
     from pytest_smi.embedded.mesh.snapshot import Manifest, Snapshot
 
+_log = logging.getLogger(__name__)
+
+_MALFORMED = (TypeError, KeyError, AttributeError, ValueError)
 _OPEN = (Grant(frozenset({ANYONE})),)
 
 
@@ -29,7 +34,7 @@ def compile_policy(snapshot: Snapshot, semantics: Semantics) -> Policy:
     if semantics.side() == "client":
         guards = _guards(pods, services, inbound)
         inbound = dict.fromkeys(inbound, _OPEN)
-    splits = view.all("TrafficSplit")
+    splits = [split for split in view.all("TrafficSplit") if _readable(split)]
     routes = {key: _routes(view, semantics, services, splits, service) for key, service in services.items()}
     notices = tuple(_notices(semantics, services, splits))
     return Policy(pods, services, inbound, routes, guards, notices, semantics.unavailable())
@@ -53,14 +58,26 @@ def _inbound(view: Snapshot, semantics: Semantics, pods: Sequence[Pod]) -> dict[
 def _allowances(view: Snapshot, semantics: Semantics, pods: Sequence[Pod]) -> dict[PodKey, list[Allowance]]:
     found: defaultdict[PodKey, list[Allowance]] = defaultdict(list)
     for target in view.all("TrafficTarget"):
-        if not semantics.valid(target):
+        try:
+            destinations = semantics.destinations(view, target, pods) if semantics.valid(target) else []
+            allowance = semantics.allowance(view, target, pods) if destinations else None
+        except _MALFORMED as wrong:
+            # Schemas should have kept it out. It grants nothing, and does no harm to others.
+            _log.warning("TrafficTarget %s cannot be read: %r", target["metadata"]["name"], wrong)
             continue
-        destinations = semantics.destinations(view, target, pods)
-        if destinations:
-            allowance = semantics.allowance(view, target, pods)
-            for pod in destinations:
+        for pod in destinations:
+            if allowance is not None:
                 found[pod.key].append(allowance)
     return found
+
+
+def _readable(split: Manifest) -> bool:
+    try:
+        parse(split)
+    except Unreadable as wrong:
+        _log.warning("TrafficSplit has no effect: %s", wrong)
+        return False
+    return True
 
 
 def _guards(

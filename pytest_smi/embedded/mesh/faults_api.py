@@ -81,7 +81,7 @@ class _NoShortNames(Semantics):
     "crd-without-validation",
     "The CRDs take whatever is written",
     kills={"API-010", "API-011", "API-013", "API-016", "API-021"},
-    may_touch={"API-", "TA-06", "TSC-", "TS-006", "TS-058", "TS-096"},
+    may_touch={"API-", "TA-06", "TA-15", "TA-16", "TSC-", "TS-006", "TS-058", "TS-096"},
 )
 class _NoValidation(Semantics):
     def crds(self, crds: list[dict[str, Any]]) -> list[dict[str, Any]]:
