@@ -65,4 +65,3 @@ def glass(smi: Smi) -> Workload:
 def clay(smi: Smi) -> Workload:
     """The third version: behind the root Service, in no split, so it shows where the root's own selector decides."""
     return smi.workload("teapot-clay")
-

@@ -135,7 +135,7 @@ class _Trial:
         )
         self.counts = dict.fromkeys(self.weights, 0)
         self.errors: dict[str, int] = {}
-        # A change that is not in force yet shows at once; then most of what a right mesh needs, then a little at a time.
+        # A change that is not in force shows at once; then most of what a right mesh needs, then a little at a time.
         expected = self.test.expected_requests()
         batches = chain([_FIRST_BATCH, expected * 2 // 3], repeat(max(_FIRST_BATCH, expected // 6)))
         for batch in batches:

@@ -98,7 +98,10 @@ class Smi:
             )
 
     def refused(self, *resources: Resource) -> Refused | None:
-        """Like `apply`, for objects that may rightly be refused: returns the refusal, or None when all were taken."""
+        """Like `apply`, for objects that may rightly be refused: returns the refusal, or None when all were taken.
+
+        Raises `Refused` when the API server fails (5xx): that says nothing about the object.
+        """
         for manifest in self.render(*resources):
             meta = manifest["metadata"]
             title = f"{manifest['kind']} {meta['namespace']}/{meta['name']} ({manifest['apiVersion']})"
@@ -107,6 +110,8 @@ class Smi:
                 try:
                     self.api.apply(manifest)
                 except Refused as refusal:
+                    if refusal.code >= 500:  # the server broke down over it: that is no refusal
+                        raise
                     step.details["refused"] = {"code": refusal.code, "message": refusal.message}
                     return refusal
                 self.applied[path_to(manifest)] = manifest
