@@ -57,17 +57,17 @@ def suite() -> dict[str, set[str]]:
     return found
 
 
-def judge(name: str, folder: Path, *, whole: bool = False) -> Found:
+def judge(name: str, folder: Path, *, reach: bool = False) -> Found:
     """Run the suite against the mesh with this fault.
 
-    `whole` runs all of it. Otherwise what runs is what is judged: the tests that must turn red, and, in the folders
-    that the fault can reach, those that must not.
+    What runs is what is judged: the tests that must turn red and, with `reach`, those that must not, in the folders
+    that the fault can reach at all.
     """
     fault = faults()[name]
     allowed = (*fault["kills"], *fault["may_touch"])
-    reach = {place for one in allowed for place in FOLDERS[one.split("-")[0] + "-"]}
-    beyond = {one for place in reach for one in suite()[place] if not one.startswith(allowed)}
-    chosen = [] if whole else sorted({*fault["kills"], *beyond})
+    places = {place for one in allowed for place in FOLDERS[one.split("-")[0] + "-"]} if reach else set()
+    beyond = {one for place in places for one in suite()[place] if not one.startswith(allowed)}
+    chosen = sorted({*fault["kills"], *beyond})
     verdicts = _run(name, folder / "newest.json", chosen)
     older = sorted(set(fault["kills"]) - verdicts.keys())
     if older:  # what the newest API versions do not carry
@@ -104,9 +104,9 @@ def page() -> str:
         "# Kill matrix",
         "",
         "Each seeded fault of the reference mesh (`--smi-fault=NAME`), and the requirements that must turn red under",
-        "it. `tests/kills` runs the suite against every fault with each change, and fails when one of these stays",
-        "green, or when a requirement turns red that the fault should not touch. `python -m tests.kills.matrix` writes",
-        "this page.",
+        "it. `tests/kills` runs these against every fault with each change and fails when one stays green; with",
+        "`SMI_KILLS=reach` it also fails when a requirement turns red that the fault does not declare to touch.",
+        "`python -m tests.kills.matrix` writes this page.",
         "",
         f"{len(listed)} faults; {len(killed)} of the {len(tested)} requirements that have a test are killed by name.",
         "",

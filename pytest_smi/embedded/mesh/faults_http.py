@@ -197,7 +197,7 @@ class _NamesIgnored(Semantics):
     "first-match-name-only",
     "Of several matches that a rule names only the first counts",
     kills={"TA-022"},
-    may_touch={"TA-02", "TA-03"},
+    may_touch={"TA-02", "TA-03", "TSC-01", "TSC-03", "TSC-04"},
 )
 class _FirstName(Semantics):
     def selected(self, rule: Manifest, group: Manifest) -> Sequence[Manifest]:
@@ -209,7 +209,7 @@ class _FirstName(Semantics):
     "matches-mixed",
     "Any path of a group goes with any method of it",
     kills={"TSC-035"},
-    may_touch={"TA-02", "TA-03", "TSC-03"},
+    may_touch={"TA-02", "TA-03", "TSC-020", "TSC-03"},
 )
 class _MatchesMixed(Semantics):
     def selected(self, rule: Manifest, group: Manifest) -> Sequence[Manifest]:
