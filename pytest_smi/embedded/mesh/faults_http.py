@@ -89,7 +89,7 @@ class _GetImpliesHead(Semantics):
     "first-method-only",
     "Of several methods only the first is let in",
     kills={"TSC-033"},
-    may_touch={"TA-", "TSC-03"},
+    may_touch={"TA-", "TSC-03", "TS-05"},
 )
 class _FirstMethod(Semantics):
     def methods(self, listed: Sequence[str]) -> frozenset[str] | None:
