@@ -64,6 +64,8 @@ class Normaliser:
             return value
         if isinstance(value.get("metadata"), dict):
             value = {**value, "metadata": self._metadata(value["metadata"])}
+        if value.get("kind") == "Status" and len(value.get("details", {}).get("causes", ())) > 1:
+            value = _orderly(value)
         if value.get("kind") == "Table":
             value = {**value, "rows": [_ageless(row) for row in value.get("rows") or ()]}
         return {self._text(key): self._value(item) for key, item in value.items()}
@@ -97,6 +99,15 @@ class Normaliser:
         for pattern, shown in _PATTERNS:
             text = pattern.sub(shown, text)
         return text
+
+
+def _orderly(status: dict[str, Any]) -> dict[str, Any]:
+    """A Status with its causes sorted: a real server finds them in an order of chance."""
+    causes = sorted(status["details"]["causes"], key=lambda one: (one.get("field", ""), one["message"]))
+    head, bracket, rest = status["message"].partition(" is invalid: [")
+    if bracket:
+        rest = ", ".join(sorted({f"{one['field']}: {one['message']}" for one in causes})) + "]"
+    return {**status, "message": head + bracket + rest, "details": {**status["details"], "causes": causes}}
 
 
 def _ageless(row: dict[str, Any]) -> dict[str, Any]:
