@@ -10,6 +10,7 @@ from pytest_smi.errors import MeshError
 from pytest_smi.mesh.lifecycle import reference_faults
 from pytest_smi.mesh.profile import Profile, load_profile
 from pytest_smi.paths import shipped
+from pytest_smi.report.declared import BadDeclaration, Declared, declared
 from pytest_smi.settings import BadSetting, Settings
 from pytest_smi.spec.catalogue import UnknownRequirement, find
 from pytest_smi.spec.releases import UnknownRelease, check_release
@@ -36,6 +37,14 @@ def checked(settings: Settings, config: pytest.Config) -> Profile:
     if settings.timeout is None:
         return profile
     return replace(profile, settle=replace(profile.settle, seconds=settings.timeout))
+
+
+def declarations(settings: Settings, config: pytest.Config) -> Declared:
+    """What is declared of instances before the run. Raises BadSetting, one line."""
+    try:
+        return declared(settings.known_failures, config.invocation_params.dir)
+    except (BadDeclaration, UnknownRequirement) as fault:
+        raise BadSetting(f"--smi-known-failures: {fault}" if settings.known_failures else str(fault)) from None
 
 
 def _known(fault: str) -> None:
