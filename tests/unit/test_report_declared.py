@@ -50,7 +50,7 @@ def test_an_entry_by_instance_holds_for_that_one_alone(tmp_path: Path) -> None:
         (ENTRY.format(id="TA-005") + "why = 'x'", "entry 1: unknown key why"),
         (ENTRY.format(id="TA-005") * 2, "entry 2: TA-005 is there twice"),
         (ENTRY.format(id="TA-005[access-v1beta1]"), "TA-005 has no API version access-v1beta1"),
-        (ENTRY.format(id="TA-051"), "TSC-020 is of level open, which never fails"),
+        (ENTRY.format(id="TA-051"), "TA-051 is of level open, which never fails"),
     ],
 )
 def test_a_list_that_means_nothing_is_refused_in_one_line(tmp_path: Path, text: str, said: str) -> None:
