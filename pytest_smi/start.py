@@ -49,7 +49,7 @@ def declarations(settings: Settings, config: pytest.Config) -> Declared:
 
 def _known(fault: str) -> None:
     try:
-        faults = reference_faults()
+        faults = [str(one["name"]) for one in reference_faults()]
     except MeshError as trouble:
         raise BadSetting(str(trouble)) from None
     if fault not in faults:
