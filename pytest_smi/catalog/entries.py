@@ -54,6 +54,7 @@ class Entry:
             "id": one.id,
             "statement": one.statement,
             "level": one.level,
+            "provisional": one.provisional,
             "area": one.area,
             "group": one.group,
             "api": list(one.apis()),

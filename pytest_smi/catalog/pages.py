@@ -52,7 +52,7 @@ def area_page(area: str, known: Sequence[Entry], runs: Sequence[Judged]) -> str:
 def _requirement(one: Entry, runs: Sequence[Judged]) -> list[str]:
     requirement = one.requirement
     level = " ".join(part for part in (requirement.level, requirement.level_note) if part)
-    facts = [f"**{level}**", _versions(requirement.apis())]
+    facts = [f"**{level}**", "provisional" if requirement.provisional else "", _versions(requirement.apis())]
     facts += [requirement.source] if requirement.source else []
     facts += [f"needs {', '.join(requirement.features)}"] if requirement.features else []
     lines = [f"### {requirement.id}", "", requirement.statement, "", " · ".join(fact for fact in facts if fact)]
