@@ -35,7 +35,7 @@ class Instance:
 
     `key` is unique in a run, e.g. `TS-004[split-v1alpha2]`; `versions` maps each API group's area
     (`access`, `specs`, `split`, `metrics`) to the API version the test writes. `kind` is set where the requirement is
-    about one kind's API (area `api`). `provisional`: the test is new in the suite, and does not count against a mesh yet.
+    about one kind's API (area `api`). `provisional`: the test is new, and does not count against a mesh yet.
     `unsupported` says why the mesh's profile rules the instance out, or is None.
     """
 
