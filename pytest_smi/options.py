@@ -41,6 +41,7 @@ OPTIONS = (
     Option("timeout", "Seconds a behaviour may take to settle (default: what the profile says)", "SECONDS"),
     Option("fault", "Run the reference mesh with this seeded defect", "NAME"),
     Option("requirement", "Only these requirement ids (several allowed)", "ID", many=True),
+    Option("known-failures", "Failures that are known: a shipped list's name, or the path of a TOML file", "NAME|FILE"),
     Option("level", "Only requirements of these levels (several allowed)", "LEVEL", many=True),
 )
 

@@ -36,6 +36,7 @@ class Settings:
     fault: str | None = None
     requirements: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
+    known_failures: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON types, for results.json; holds no secret."""
@@ -65,6 +66,7 @@ def read_settings(flag: Callable[[str], Any], ini: Callable[[str], Any], folder:
         fault=got["fault"],
         requirements=tuple(_words(got["requirement"])),
         levels=tuple(str(_one_of("--smi-level", level, LEVELS)) for level in _words(got["level"])),
+        known_failures=got["known-failures"],
     )
 
 

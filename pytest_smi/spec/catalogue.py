@@ -77,6 +77,8 @@ class Requirement:
     security: a violation lets somebody in who should stay out.
     features: names from FEATURES without which there is nothing to test.
     needs: areas beside its own that the test writes objects of.
+    provisional: its test is new, and counts against nobody until the next minor version of the suite.
+    untested: why no test can judge it; empty for what has a test.
     """
 
     id: str
@@ -92,6 +94,8 @@ class Requirement:
     security: bool
     features: tuple[str, ...]
     needs: tuple[str, ...]
+    provisional: bool = False
+    untested: str = ""
 
     @property
     def api_area(self) -> str:
@@ -147,4 +151,6 @@ def _requirement(row: dict[str, Any]) -> Requirement:
         security=row.get("security", False),
         features=tuple(row.get("features", ())),
         needs=tuple(row.get("needs", ())),
+        provisional=row.get("provisional", False),
+        untested=row.get("untested", ""),
     )
