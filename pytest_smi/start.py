@@ -60,13 +60,13 @@ def _known(fault: str) -> None:
 
 def _contradictions(settings: Settings, profile: Profile, config: pytest.Config) -> None:
     provider = settings.cluster or profile.cluster
-    if settings.fault and profile.install != "reference":
+    if settings.fault and profile.install.method != "reference":
         raise BadSetting(f"--smi-fault={settings.fault} needs --smi-mesh=reference: only that mesh has seeded defects")
     if provider == "embedded" and (settings.context or settings.kubeconfig):
         raise BadSetting(
             "--smi-context and --smi-kubeconfig do not go with the embedded cluster: add --smi-cluster=kubeconfig"
         )
-    if provider == "embedded" and profile.install != "reference":
+    if provider == "embedded" and profile.install.method != "reference":
         raise BadSetting(
             f"the embedded cluster runs only the reference mesh: run {settings.mesh} with --smi-cluster=kubeconfig"
         )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_smi.catalog.stories import Story, stories
 from pytest_smi.mesh.lifecycle import reference_faults
-from pytest_smi.mesh.profile import load_profile, shipped_profiles
+from pytest_smi.mesh.profile import load_profile
+from pytest_smi.mesh.sources import shipped_profiles
 from pytest_smi.report.links import spec_url
 from pytest_smi.spec.catalogue import Requirement, catalogue
 from pytest_smi.spec.instances import instances

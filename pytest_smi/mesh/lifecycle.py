@@ -31,7 +31,7 @@ class Mesh:
         self._facts: dict[str, Any] = {}
         self._log = state / "mesh.log"
         self._process: Companion | None = None
-        if profile.install == "reference":
+        if profile.install.method == "reference":
             self._process = _start_reference(cluster, state, fault)
 
     def wait(self) -> None:

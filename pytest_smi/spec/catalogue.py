@@ -36,6 +36,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "http2": "HTTP/2 without TLS (h2c), and gRPC over it",
         "identity-binding": "the kind IdentityBinding",
         "ingress": "an ingress that belongs to the mesh",
+        "interception": "interception of traffic by whatever name or address it is sent, and from outside the mesh",
         "metrics": "the metrics API",
         "port-forward": "port-forwarding to a pod",
         "split-matches": "matches in TrafficSplits",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_smi.cluster.api import Refused, path_to
 from pytest_smi.errors import ManifestRefused
+from pytest_smi.spec.catalogue import find
 from pytest_smi.spec.kinds import KINDS
 from pytest_smi.spec.render import render
 from pytest_smi.spec.resources import ANY, Raw, TrafficTarget
@@ -84,8 +85,14 @@ class Smi:
             for manifest in render(resource, self.versions, namespace=self.namespace, header_encoding=self.encoding):
                 labels = manifest["metadata"].setdefault("labels", {})
                 labels.update({**m.MANAGED_BY, m.RUN_LABEL: self.scene.run})
-                rendered[path_to(manifest)] = manifest
+                for one in m.splits(manifest, self.mesh.profile.onboarding) if self._splits_tcp else [manifest]:
+                    rendered[path_to(one)] = one
         return list(rendered.values())
+
+    @property
+    def _splits_tcp(self) -> bool:
+        name = self.case.instance.requirement
+        return not name or "tcp-split" in find(name).features
 
     def apply(self, *resources: Resource) -> None:
         """Server-side-apply resources. Raises ManifestRefused (a harness error) when the API server refuses one."""
@@ -156,7 +163,8 @@ class Smi:
         """Apply one more Service for this test; `workloads` are those whose application may answer for it."""
         where = namespace or self.namespace
         onboarding = self.mesh.profile.onboarding
-        self.apply(Raw(m.service(name, where, self.scene.run, selector, onboarding, ports)))
+        wanted = m.services(name, where, self.scene.run, selector, onboarding, ports)
+        self.apply(*(Raw(one) for one in wanted))
         return self.scene.target(name, where, *workloads)
 
     @contextmanager
