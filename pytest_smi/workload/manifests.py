@@ -59,23 +59,23 @@ def service_account(name: str, namespace_name: str, run: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _meta(name, namespace_name, run)}
 
 
-def deployment(one: Deployed, run: str, onboarding: Onboarding) -> Manifest:
-    """The Deployment of one workload."""
+def deployment(one: Deployed, run: str, onboarding: Onboarding, image: str = IMAGE) -> Manifest:
+    """The Deployment of one workload, its pods made from `image`."""
     joined = onboarding.pod_labels if one.meshed else onboarding.outside_labels
     notes = onboarding.pod_annotations if one.meshed else onboarding.outside_annotations
     select = {"pytest-smi.dev/workload": one.name}
     labels = {**MANAGED_BY, RUN_LABEL: run, **joined, "app": one.name, **one.labels, **select}
-    template = {"metadata": {"labels": labels, "annotations": dict(notes)}, "spec": _pod(one)}
+    template = {"metadata": {"labels": labels, "annotations": dict(notes)}, "spec": _pod(one, image)}
     spec = {"replicas": one.replicas, "selector": {"matchLabels": select}, "template": template}
     meta = _meta(one.name, one.namespace, run)
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
 
 
-def _pod(one: Deployed) -> Manifest:
+def _pod(one: Deployed, image: str) -> Manifest:
     probe = {"httpGet": {"path": "/healthz", "port": ports.CONTROL}, "periodSeconds": 1, "failureThreshold": 30}
     container = {
         "name": "app",
-        "image": IMAGE,
+        "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "/app/sample_app.py"],
         "env": [*_identity(), *({"name": k, "value": v} for k, v in one.ports.items())],

@@ -33,12 +33,13 @@ ROOT = "teapots"
 
 
 class Scene:
-    """The scene on one cluster, in namespaces of this run alone."""
+    """The scene on one cluster, in namespaces of this run alone. Its pods run the sample application in `image`."""
 
-    def __init__(self, cluster: Cluster, profile: Profile, run: str) -> None:
+    def __init__(self, cluster: Cluster, profile: Profile, run: str, image: str = m.IMAGE) -> None:
         self.cluster = cluster
         self.profile = profile
         self.run = run
+        self.image = image
         self.namespace = f"tea-{run}"
         self.namespace2 = f"tea2-{run}"
         self.smi: Smi | None = None
@@ -81,7 +82,7 @@ class Scene:
             if one.service:
                 selector = {"pytest-smi.dev/workload": one.name}
                 self._serve(one.name, one.namespace, selector)
-            self._apply(m.deployment(one, self.run, self.profile.onboarding))
+            self._apply(m.deployment(one, self.run, self.profile.onboarding, self.image))
             workload = Workload(self, one)
             self._workloads[f"{one.namespace}/{one.name}"] = workload
             added.append(workload)
