@@ -76,6 +76,7 @@ class Requirement:
     security: a violation lets somebody in who should stay out.
     features: names from FEATURES without which there is nothing to test.
     needs: areas beside its own that the test writes objects of.
+    untested: why the suite has no test of it; empty when it has one, or should.
     """
 
     id: str
@@ -91,6 +92,7 @@ class Requirement:
     security: bool
     features: tuple[str, ...]
     needs: tuple[str, ...]
+    untested: str = ""
 
     @property
     def api_area(self) -> str:
@@ -146,4 +148,5 @@ def _requirement(row: dict[str, Any]) -> Requirement:
         security=row.get("security", False),
         features=tuple(row.get("features", ())),
         needs=tuple(row.get("needs", ())),
+        untested=row.get("untested", ""),
     )
