@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +49,16 @@ def namespace(name: str, run: str, onboarding: Onboarding) -> Manifest:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
 
 
-def source(namespace_name: str, run: str, code: str) -> Manifest:
-    """The ConfigMap that carries the sample application, so that no image need be built or pulled for it."""
+def source(namespace_name: str, run: str, code: str, packages: bytes = b"") -> Manifest:
+    """The ConfigMap that carries the sample application, so that no image need be built or pulled for it.
+
+    `packages` is a zip file with Python packages that the image may lack.
+    """
     meta = _meta(SOURCE_CONFIGMAP, namespace_name, run)
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"sample_app.py": code}}
+    content: Manifest = {"data": {"sample_app.py": code}}
+    if packages:
+        content["binaryData"] = {"packages.zip": b64encode(packages).decode()}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, **content}
 
 
 def service_account(name: str, namespace_name: str, run: str) -> Manifest:

@@ -8,15 +8,15 @@ whose ServiceAccounts are named kettle and teapot as in the first.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.cluster.api import path_of
-from pytest_smi.errors import DeadlineExceeded, WorkloadError
+from pytest_smi.errors import WorkloadError
 from pytest_smi.paths import shipped
 from pytest_smi.workload import manifests as m
 from pytest_smi.workload import ports
 from pytest_smi.workload.call import Target
+from pytest_smi.workload.readiness import until, until_ready
 from pytest_smi.workload.workload import Pod, Workload
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pytest_smi.mesh.profile import Profile
     from pytest_smi.workload.smi import Smi
 
-_READY_SECONDS = 120.0
-_POLL_SECONDS = 0.02
 _AGENT_SECONDS = 10.0
 ROOT = "teapots"
 
@@ -51,10 +49,16 @@ class Scene:
         """Create everything and return when the API server has it; `wait` waits for the pods."""
         for name in (self.namespace, self.namespace2):
             self._apply(m.namespace(name, self.run, self.profile.onboarding))
-            self._apply(m.source(name, self.run, self._code))
+            self._apply(m.source(name, self.run, self._code, self._packages()))
         self.add(*self._standing())
         tea, labels = self.namespace, {"app": ROOT}
         self._serve(ROOT, tea, labels)
+
+    def _packages(self) -> bytes:
+        """What the image may lack; the embedded cluster's pods have what is installed here."""
+        from pytest_smi.workload.packages import packed
+
+        return b"" if self.cluster.provider == "embedded" else packed()
 
     def _standing(self) -> list[m.Deployed]:
         tea, tea2 = self.namespace, self.namespace2
@@ -109,7 +113,11 @@ class Scene:
                 self.cluster.api.delete(path, propagationPolicy="Foreground")
         for workload in workloads:
             for path in _paths(workload):
-                self._until(lambda path=path: self.cluster.api.find(path) is None, f"{workload} to go")
+                until(
+                    lambda path=path: self.cluster.api.find(path) is None,  # type: ignore[misc]
+                    f"{workload} to go",
+                    f"kubectl get -n {workload.namespace} deployments,pods",
+                )
 
     def wait(self, *workloads: Workload) -> None:
         """Wait until the given workloads (default: all) run as many ready pods as they should, each with an agent.
@@ -118,22 +126,13 @@ class Scene:
         """
         wanted = workloads or tuple(self._workloads.values())
         for one in wanted:
-            self._until(lambda one=one: one.refresh(), f"pods of {one} to be ready")
+            until_ready(self.cluster, one)
         for pod in (pod for one in wanted for pod in one.pods):
             if not pod.agent.healthy(_AGENT_SECONDS):
                 raise WorkloadError(
                     f"the agent of pod {pod.name} does not answer on port {ports.CONTROL}",
                     "does the mesh intercept that port? see docs/profiles.md",
                 )
-
-    def _until(self, condition: Any, what: str) -> None:
-        deadline = time.monotonic() + _READY_SECONDS
-        while not condition():
-            if time.monotonic() > deadline:
-                raise DeadlineExceeded(
-                    f"waited {_READY_SECONDS:.0f} s for {what}", f"kubectl describe -n {self.namespace} pods"
-                )
-            time.sleep(_POLL_SECONDS)
 
     def pods(self, workload: Workload) -> list[dict[str, Any]]:
         """The workload's pods as the API has them."""
