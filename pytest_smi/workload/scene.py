@@ -12,7 +12,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.cluster.api import path_of
-from pytest_smi.errors import DeadlineExceeded, WorkloadError
+from pytest_smi.errors import DeadlineExceeded, NotConfigured, WorkloadError
+from pytest_smi.mesh.injection import trouble
+from pytest_smi.mesh.schema import Injection
 from pytest_smi.paths import shipped
 from pytest_smi.workload import manifests as m
 from pytest_smi.workload import ports
@@ -33,12 +35,16 @@ ROOT = "teapots"
 
 
 class Scene:
-    """The scene on one cluster, in namespaces of this run alone."""
+    """The scene on one cluster, in namespaces of this run alone.
 
-    def __init__(self, cluster: Cluster, profile: Profile, run: str) -> None:
+    `forced`: it is judged even when its pods do not show that they are in the mesh.
+    """
+
+    def __init__(self, cluster: Cluster, profile: Profile, run: str, *, forced: bool = False) -> None:
         self.cluster = cluster
         self.profile = profile
         self.run = run
+        self._forced = forced
         self.namespace = f"tea-{run}"
         self.namespace2 = f"tea2-{run}"
         self.smi: Smi | None = None
@@ -118,12 +124,33 @@ class Scene:
         wanted = workloads or tuple(self._workloads.values())
         for one in wanted:
             self._until(lambda one=one: one.refresh(), f"pods of {one} to be ready")
+            self._prove_injection(one)
         for pod in (pod for one in wanted for pod in one.pods):
             if not pod.agent.healthy(_AGENT_SECONDS):
                 raise WorkloadError(
                     f"the agent of pod {pod.name} does not answer on port {ports.CONTROL}",
                     "does the mesh intercept that port? see docs/profiles.md",
                 )
+
+    def _prove_injection(self, workload: Workload) -> None:
+        """Raise NotConfigured when a pod does not show that it is in the mesh, or one shows it that should not be."""
+        if self._forced or self.profile.injection == Injection():
+            return
+        for pod in self.pods(workload):
+            wrong = trouble(pod, self.profile.injection, meshed=workload.deployed.meshed)
+            if wrong:
+                raise NotConfigured(
+                    f"{self.profile.name} is not configured for SMI: {wrong}",
+                    "does the mesh inject its proxies into the scene's namespaces? see [onboarding] in the profile",
+                )
+
+    def used(self) -> list[tuple[str, str]]:
+        """Namespace and name of the pods that the running test used last: the client's, then the servers'."""
+        call = self.smi.last if self.smi else None
+        if call is None:
+            return []
+        servers = [(workload.namespace, pod.name) for workload in call.target.workloads for pod in workload.pods]
+        return [(call.client.namespace, call.pod.name), *servers]
 
     def _until(self, condition: Any, what: str) -> None:
         deadline = time.monotonic() + _READY_SECONDS
