@@ -11,7 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.cluster.api import path_of
-from pytest_smi.errors import WorkloadError
+from pytest_smi.errors import NotConfigured, WorkloadError
+from pytest_smi.mesh.injection import trouble
+from pytest_smi.mesh.schema import Injection
 from pytest_smi.paths import shipped
 from pytest_smi.workload import manifests as m
 from pytest_smi.workload import ports
@@ -31,13 +33,19 @@ ROOT = "teapots"
 
 
 class Scene:
-    """The scene on one cluster, in namespaces of this run alone. Its pods run the sample application in `image`."""
+    """The scene on one cluster, in namespaces of this run alone. Its pods run the sample application in `image`.
 
-    def __init__(self, cluster: Cluster, profile: Profile, run: str, image: str = m.IMAGE) -> None:
+    `forced`: it is judged even when its pods do not show that they are in the mesh.
+    """
+
+    def __init__(
+        self, cluster: Cluster, profile: Profile, run: str, image: str = m.IMAGE, *, forced: bool = False
+    ) -> None:
         self.cluster = cluster
         self.profile = profile
         self.run = run
         self.image = image
+        self._forced = forced
         self.namespace = f"tea-{run}"
         self.namespace2 = f"tea2-{run}"
         self.smi: Smi | None = None
@@ -127,12 +135,33 @@ class Scene:
         wanted = workloads or tuple(self._workloads.values())
         for one in wanted:
             until_ready(self.cluster, one)
+            self._prove_injection(one)
         for pod in (pod for one in wanted for pod in one.pods):
             if not pod.agent.healthy(_AGENT_SECONDS):
                 raise WorkloadError(
                     f"the agent of pod {pod.name} does not answer on port {ports.CONTROL}",
                     "does the mesh intercept that port? see docs/profiles.md",
                 )
+
+    def _prove_injection(self, workload: Workload) -> None:
+        """Raise NotConfigured when a pod does not show that it is in the mesh, or one shows it that should not be."""
+        if self._forced or self.profile.injection == Injection():
+            return
+        for pod in self.pods(workload):
+            wrong = trouble(pod, self.profile.injection, meshed=workload.deployed.meshed)
+            if wrong:
+                raise NotConfigured(
+                    f"{self.profile.name} is not configured for SMI: {wrong}",
+                    "does the mesh inject its proxies into the scene's namespaces? see [onboarding] in the profile",
+                )
+
+    def used(self) -> list[tuple[str, str]]:
+        """Namespace and name of the pods that the running test used last: the client's, then the servers'."""
+        call = self.smi.last if self.smi else None
+        if call is None:
+            return []
+        servers = [(workload.namespace, pod.name) for workload in call.target.workloads for pod in workload.pods]
+        return [(call.client.namespace, call.pod.name), *servers]
 
     def pods(self, workload: Workload) -> list[dict[str, Any]]:
         """The workload's pods as the API has them."""
