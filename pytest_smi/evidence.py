@@ -43,7 +43,8 @@ class Instance:
 
     `key` is unique in a run, e.g. `TS-004[split-v1alpha2]`; `versions` maps each API group's area
     (`access`, `specs`, `split`, `metrics`) to the API version the test writes. `kind` is set where the requirement is
-    about one kind's API (area `api`). `unsupported` says why the mesh's profile rules the instance out, or is None.
+    about one kind's API (area `api`). `provisional`: the test is new, and does not count against a mesh yet.
+    `unsupported` says why the mesh's profile rules the instance out, or is None.
     """
 
     requirement: str
@@ -55,6 +56,7 @@ class Instance:
     statement: str
     kind: str | None = None
     unsupported: str | None = None
+    provisional: bool = False
 
     @property
     def key(self) -> str:

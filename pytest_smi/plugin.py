@@ -54,9 +54,10 @@ def _begin(config: pytest.Config) -> None:
         if settings is None:
             return
         profile = start.checked(settings, config)
+        declared = start.declarations(settings, config)
     except BadSetting as fault:
         raise pytest.UsageError(str(fault)) from None
-    config.stash[run.RUN] = run.Run(config, settings, profile)
+    config.stash[run.RUN] = run.Run(config, settings, profile, declared)
     config.pluginmanager.register(Judge(config.stash[run.RUN]), "smi-judge")
     config.add_cleanup(run.heed_sigterm())
     config.add_cleanup(config.stash[run.RUN].clean_up)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from pytest_smi.evidence import Instance
     from pytest_smi.mesh.profile import Profile
+    from pytest_smi.report.declared import Declared
     from pytest_smi.settings import Settings
 
 RUN = pytest.StashKey["Run"]()
@@ -43,10 +44,11 @@ PARAMETER = "smi"
 class Run:
     """The state of a run. `facts` (of mesh and cluster) are known once the fixtures have them."""
 
-    def __init__(self, config: pytest.Config, settings: Settings, profile: Profile) -> None:
+    def __init__(self, config: pytest.Config, settings: Settings, profile: Profile, declared: Declared) -> None:
         self.config = config
         self.settings = settings
         self.profile = profile
+        self.declared = declared
         self.id = secrets.token_hex(3)
         self.started = dt.datetime.now(dt.UTC)
         self.facts: dict[str, Any] = {}
@@ -126,14 +128,17 @@ class Run:
 
     def _trial(self, instance: Instance) -> Trial:
         source = find(instance.requirement).source or ""
-        return Trial(instance, allure=self.allure, source=source)
+        return Trial(instance, known=self.declared.known_of(instance), allure=self.allure, source=source)
 
     def begin(self, item: pytest.Item) -> None:
-        """Start the trial of an item; an instance that the mesh declares absent ends here, unsupported."""
+        """Start the trial of an item; one that is disputed or that the mesh declares absent ends here."""
         trial = item.stash.get(TRIAL, None)
         if trial is None:
             return
         trial.begin()
+        disputed = self.declared.disputed_of(trial.case.instance)
+        if disputed:
+            pytest.skip(f"disputed: {disputed}")
         absent = trial.case.instance.unsupported
         if absent:
             feature, _, why = absent.partition(": ")

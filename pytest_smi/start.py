@@ -10,6 +10,7 @@ from pytest_smi.errors import MeshError
 from pytest_smi.mesh.lifecycle import reference_faults
 from pytest_smi.mesh.profile import Profile, load_profile
 from pytest_smi.paths import shipped
+from pytest_smi.report.declared import BadDeclaration, Declared, declared
 from pytest_smi.settings import BadSetting, Settings
 from pytest_smi.spec.catalogue import UnknownRequirement, find
 from pytest_smi.spec.releases import UnknownRelease, check_release
@@ -38,9 +39,17 @@ def checked(settings: Settings, config: pytest.Config) -> Profile:
     return replace(profile, settle=replace(profile.settle, seconds=settings.timeout))
 
 
+def declarations(settings: Settings, config: pytest.Config) -> Declared:
+    """What is declared of instances before the run. Raises BadSetting, one line."""
+    try:
+        return declared(settings.known_failures, config.invocation_params.dir)
+    except (BadDeclaration, UnknownRequirement) as fault:
+        raise BadSetting(f"--smi-known-failures: {fault}" if settings.known_failures else str(fault)) from None
+
+
 def _known(fault: str) -> None:
     try:
-        faults = reference_faults()
+        faults = [str(one["name"]) for one in reference_faults()]
     except MeshError as trouble:
         raise BadSetting(str(trouble)) from None
     if fault not in faults:
@@ -51,13 +60,13 @@ def _known(fault: str) -> None:
 
 def _contradictions(settings: Settings, profile: Profile, config: pytest.Config) -> None:
     provider = settings.cluster or profile.cluster
-    if settings.fault and profile.install != "reference":
+    if settings.fault and profile.install.method != "reference":
         raise BadSetting(f"--smi-fault={settings.fault} needs --smi-mesh=reference: only that mesh has seeded defects")
     if provider == "embedded" and (settings.context or settings.kubeconfig):
         raise BadSetting(
             "--smi-context and --smi-kubeconfig do not go with the embedded cluster: add --smi-cluster=kubeconfig"
         )
-    if provider == "embedded" and profile.install != "reference":
+    if provider == "embedded" and profile.install.method != "reference":
         raise BadSetting(
             f"the embedded cluster runs only the reference mesh: run {settings.mesh} with --smi-cluster=kubeconfig"
         )

@@ -31,7 +31,7 @@ class Mesh:
         self._facts: dict[str, Any] = {}
         self._log = state / "mesh.log"
         self._process: Companion | None = None
-        if profile.install == "reference":
+        if profile.install.method == "reference":
             self._process = _start_reference(cluster, state, fault)
 
     def wait(self) -> None:
@@ -73,13 +73,13 @@ class Mesh:
             self._process.close()
 
 
-def reference_faults() -> list[str]:
-    """Names of the reference mesh's seeded defects, as its own program tells them (in some tenths of a second)."""
+def reference_faults() -> list[dict[str, Any]]:
+    """The reference mesh's seeded defects, as its own program tells them (in some tenths of a second)."""
     command = [sys.executable, "-m", "pytest_smi.embedded.mesh", "--list-faults"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise MeshError("the reference mesh does not list its faults", f"run: python {' '.join(command[1:])}")
-    return [str(one["name"]) for one in json.loads(done.stdout)]
+    return list(json.loads(done.stdout))
 
 
 def _start_reference(cluster: Cluster, state: Path, fault: str | None) -> Companion:

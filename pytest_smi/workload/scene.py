@@ -33,12 +33,13 @@ ROOT = "teapots"
 
 
 class Scene:
-    """The scene on one cluster, in namespaces of this run alone."""
+    """The scene on one cluster, in namespaces of this run alone. Its pods run the sample application in `image`."""
 
-    def __init__(self, cluster: Cluster, profile: Profile, run: str) -> None:
+    def __init__(self, cluster: Cluster, profile: Profile, run: str, image: str = m.IMAGE) -> None:
         self.cluster = cluster
         self.profile = profile
         self.run = run
+        self.image = image
         self.namespace = f"tea-{run}"
         self.namespace2 = f"tea2-{run}"
         self.smi: Smi | None = None
@@ -53,7 +54,7 @@ class Scene:
             self._apply(m.source(name, self.run, self._code))
         self.add(*self._standing())
         tea, labels = self.namespace, {"app": ROOT}
-        self._apply(m.service(ROOT, tea, self.run, labels, self.profile.onboarding))
+        self._serve(ROOT, tea, labels)
 
     def _standing(self) -> list[m.Deployed]:
         tea, tea2 = self.namespace, self.namespace2
@@ -80,8 +81,8 @@ class Scene:
                 self._apply(m.service_account(one.account, one.namespace, self.run))
             if one.service:
                 selector = {"pytest-smi.dev/workload": one.name}
-                self._apply(m.service(one.name, one.namespace, self.run, selector, self.profile.onboarding))
-            self._apply(m.deployment(one, self.run, self.profile.onboarding))
+                self._serve(one.name, one.namespace, selector)
+            self._apply(m.deployment(one, self.run, self.profile.onboarding, self.image))
             workload = Workload(self, one)
             self._workloads[f"{one.namespace}/{one.name}"] = workload
             added.append(workload)
@@ -156,8 +157,12 @@ class Scene:
 
     def target(self, name: str, namespace: str, *workloads: Workload) -> Target:
         """A Service as the target of calls that these workloads may answer."""
-        host = self.profile.addressing.host.format(service=name, namespace=namespace)
-        return Target(host, name, workloads)
+        fill, onboarding = self.profile.addressing.host.format, self.profile.onboarding
+        http, tcp, udp = (
+            fill(service=m.service_name(name, protocol, onboarding), namespace=namespace)
+            for protocol in ("http", "tcp", "udp")
+        )
+        return Target(http, name, workloads, tcp_host=tcp, udp_host=udp)
 
     def at_pod(self, workload: Workload, pod: Pod | None = None) -> Target:
         """One pod of a workload (its first by default) by its address, past any Service."""
@@ -181,6 +186,10 @@ class Scene:
         """Apply an object of the workload's own (not an SMI object) with the run's label already on it."""
         self._apply(manifest)
 
+    def _serve(self, name: str, namespace: str, selector: dict[str, str]) -> None:
+        for one in m.services(name, namespace, self.run, selector, self.profile.onboarding):
+            self._apply(one)
+
     def _apply(self, manifest: m.Manifest) -> None:
         self.cluster.api.apply(manifest)
 
@@ -198,5 +207,7 @@ class Scene:
 
 
 def _paths(workload: Workload) -> list[str]:
-    kinds = (("apps/v1", "Deployment"), ("v1", "Service"))
-    return [path_of(version, kind, workload.namespace, workload.name) for version, kind in kinds]
+    where, onboarding = workload.namespace, workload.scene.profile.onboarding
+    names = {m.service_name(workload.name, protocol, onboarding) for protocol in ("http", "tcp", "udp")}
+    services = [path_of("v1", "Service", where, name) for name in sorted(names)]
+    return [path_of("apps/v1", "Deployment", where, workload.name), *services]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from pytest_smi.cluster.api import Refused, path_to
 from pytest_smi.errors import ManifestRefused
 from pytest_smi.evidence import unsupported
+from pytest_smi.spec.catalogue import find
 from pytest_smi.spec.kinds import KINDS
 from pytest_smi.spec.render import render
 from pytest_smi.spec.resources import ANY, Raw, TrafficTarget
@@ -86,8 +87,14 @@ class Smi:
             for manifest in render(resource, self.versions, namespace=self.namespace, header_encoding=self.encoding):
                 labels = manifest["metadata"].setdefault("labels", {})
                 labels.update({**m.MANAGED_BY, m.RUN_LABEL: self.scene.run})
-                rendered[path_to(manifest)] = manifest
+                for one in m.splits(manifest, self.mesh.profile.onboarding) if self._splits_tcp else [manifest]:
+                    rendered[path_to(one)] = one
         return list(rendered.values())
+
+    @property
+    def _splits_tcp(self) -> bool:
+        name = self.case.instance.requirement
+        return not name or "tcp-split" in find(name).features
 
     def apply(self, *resources: Resource) -> None:
         """Server-side-apply resources. Raises ManifestRefused (a harness error) when the API server refuses one."""
@@ -166,9 +173,9 @@ class Smi:
         `spec` holds further fields of its spec, e.g. `clusterIP="None"`.
         """
         where = namespace or self.namespace
-        manifest = m.service(name, where, self.scene.run, selector, self.mesh.profile.onboarding, ports)
-        manifest["spec"] |= spec
-        self.apply(Raw(manifest))
+        onboarding = self.mesh.profile.onboarding
+        wanted = m.services(name, where, self.scene.run, selector, onboarding, ports)
+        self.apply(*(Raw({**one, "spec": {**one["spec"], **spec}}) for one in wanted))
         return self.scene.target(name, where, *workloads)
 
     @contextmanager

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Iterator
@@ -46,6 +47,17 @@ def test_a_recommendation_that_is_not_met_is_an_observation_with_a_warning(level
     assert result.verdict is Verdict.OBSERVATION
     assert result.message == f"warning: not done, and not required (level {level}): denied, but served"
     assert result.exception == "NonConformance"
+
+
+@pytest.mark.parametrize("level", BINDING)
+def test_a_provisional_test_passes_or_warns(level: str) -> None:
+    assert verdict_of(level, passed(), provisional=True) is Verdict.PASS
+    assert verdict_of(level, around(BROKEN), provisional=True) is Verdict.ERROR
+    case = Case(dataclasses.replace(instance(level), provisional=True))
+    result = result_of(case, "t", around(VIOLATED))
+    assert result.verdict is Verdict.OBSERVATION
+    assert result.message.startswith("warning: not done; does not count yet, because the test is provisional: denied")
+    assert Result.from_dict(result.as_dict()).instance.provisional
 
 
 @pytest.mark.parametrize("level", ["open", "note", "anything else"])
