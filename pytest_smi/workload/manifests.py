@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SOURCE_CONFIGMAP = "sample-app"
 IMAGE = "python:3.13-slim"
+WEB = "web"
+"""The name of a pod's first HTTP port, for Services whose targetPort is a name."""
 
 Manifest = dict[str, Any]
 
@@ -85,7 +87,10 @@ def _pod(one: Deployed, image: str) -> Manifest:
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "/app/sample_app.py"],
         "env": [*_identity(), *({"name": k, "value": v} for k, v in one.ports.items())],
-        "ports": [{"containerPort": ports.CONTROL, "name": "control"}],
+        "ports": [
+            {"containerPort": ports.CONTROL, "name": "control"},
+            {"containerPort": ports.HTTP[0], "name": WEB},
+        ],
         "readinessProbe": probe,
         "volumeMounts": [{"name": "app", "mountPath": "/app"}],
     }
