@@ -27,7 +27,7 @@ from pytest_smi.embedded.rest import Client
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-OTTO = User("otto", groups=("system:authenticated",))
+OTTO = User("otto", "otto", groups=("system:authenticated",))
 DEADLINE_SECONDS = 20.0
 
 

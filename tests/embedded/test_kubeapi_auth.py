@@ -43,8 +43,8 @@ def test_the_server_certificate_is_good_for_its_authority_only(cluster: Cluster)
     with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
         urlopen(f"{cluster.server}/version", timeout=5)
     context = ssl.create_default_context(cadata=cluster.ca_pem)
-    with pytest.raises(OSError, match="401"):
-        urlopen(f"{cluster.server}/version", timeout=5, context=context)
+    with urlopen(f"{cluster.server}/version", timeout=5, context=context) as answer:
+        assert answer.status == 200
 
 
 def test_a_refusal_has_the_sentence_of_a_real_server(cluster: Cluster) -> None:

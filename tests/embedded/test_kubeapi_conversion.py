@@ -190,7 +190,7 @@ def test_a_webhook_that_errs_is_named(api: Api, webhook: Webhook, answer: Any, m
     api.made(NEW, new_pot("x", millilitres=1000))
     webhook.answer = answer
     refused = api.get(f"{OLD}/x")
-    assert (refused.code, refused.reason) == (500, "InternalError")
+    assert refused.code == 500
     assert "conversion webhook for tea.example/v1alpha2, Kind=Pot failed" in refused.message
     assert message in refused.message
     assert api.get(f"{NEW}/x").code == 200

@@ -137,9 +137,11 @@ def test_a_watch_ends_with_its_resource(api: Api) -> None:
     assert api.get(path).code == 404
 
 
-@pytest.mark.parametrize("query", ["resourceVersion=tea", "timeoutSeconds=soon", "labelSelector=a%20in"])
-def test_options_that_make_no_sense(api: Api, query: str) -> None:
-    assert api.get(f"{CONFIG_MAPS}?watch=1&{query}").code == 400
+@pytest.mark.parametrize(
+    ("query", "code"), [("resourceVersion=tea", 500), ("timeoutSeconds=soon", 400), ("labelSelector=a%20in", 400)]
+)
+def test_options_that_make_no_sense(api: Api, query: str, code: int) -> None:
+    assert api.get(f"{CONFIG_MAPS}?watch=1&{query}").code == code
 
 
 def test_tables_are_watched_with_one_header(api: Api) -> None:
@@ -149,7 +151,7 @@ def test_tables_are_watched_with_one_header(api: Api) -> None:
     tables = [line for line in answer.text.splitlines() if line]
     assert len(tables) == 2
     assert '"columnDefinitions":[{' in tables[0]
-    assert '"columnDefinitions":[]' in tables[1]
+    assert '"columnDefinitions":null' in tables[1]
 
 
 def test_a_watcher_that_leaves_is_forgotten(api: Api) -> None:

@@ -50,7 +50,7 @@ def test_a_deployment_without_its_parts_is_refused(api: Api) -> None:
     manifest = deployment("parts")
     del manifest["spec"]["selector"]
     answer = api.post(DEPLOYMENTS, manifest)
-    assert answer.message == 'Deployment.apps "parts" is invalid: spec.selector: Required value'
+    assert ("spec.selector", "FieldValueRequired") in answer.causes()
 
 
 def test_a_selector_must_match_its_template_and_never_changes(api: Api) -> None:
@@ -76,8 +76,8 @@ def test_the_generation_counts_changes_of_the_spec_only(api: Api) -> None:
 def test_status_and_spec_have_their_own_doors(api: Api) -> None:
     api.made(DEPLOYMENTS, deployment("doors") | {"status": {"replicas": 9}})
     path = f"{DEPLOYMENTS}/doors"
-    assert "status" not in api.get(path).body
-    assert "status" not in api.patch(path, {"status": {"replicas": 9}}).body
+    assert api.get(path).body["status"] == {}
+    assert api.patch(path, {"status": {"replicas": 9}}).body["status"] == {}
     answer = api.patch(f"{path}/status", {"status": {"replicas": 2}, "spec": {"replicas": 7}}).body
     assert answer["status"] == {"replicas": 2}
     assert answer["spec"]["replicas"] == 1
@@ -150,9 +150,9 @@ def test_pods_are_defaulted_and_mostly_frozen(api: Api) -> None:
     assert made["spec"]["restartPolicy"] == "Always"
     assert made["spec"]["serviceAccountName"] == "default"
     assert made["status"]["phase"] == "Pending"
-    assert api.patch(f"{PODS}/frozen", {"spec": {"nodeName": "here"}}).code == 200
-    answer = api.patch(f"{PODS}/frozen", {"spec": {"hostname": "x"}})
-    assert answer.causes() == {("spec", "FieldValueForbidden")}
+    for change in ({"nodeName": "here"}, {"hostname": "x"}):
+        answer = api.patch(f"{PODS}/frozen", {"spec": change})
+        assert answer.causes() == {("spec", "FieldValueForbidden")}
 
 
 def test_a_pod_needs_its_service_account(api: Api) -> None:

@@ -37,12 +37,38 @@ def test_yaml_that_cannot_be_read(text: str) -> None:
     assert caught.value.code == 400
 
 
-@pytest.mark.parametrize("kind", ["application/json", "application/yaml"])
-def test_repeated_keys_are_named_with_their_path(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("application/json", ['duplicate field "a[0].b"', 'duplicate field "c.d"']),
+        ("application/yaml", ['line 1: key "b" already set in map', 'line 1: key "d" already set in map']),
+    ],
+)
+def test_repeated_keys_are_told(kind: str, told: list[str]) -> None:
     body = negotiation.load(request('{"a": [{"b": 1, "b": 2}], "c": {"d": 1, "d": 2}}', kind))
-    assert body.duplicates == ["a[0].b", "c.d"]
+    assert body.duplicates == told
     assert body.value == {"a": [{"b": 2}], "c": {"d": 2}}
     assert type(body.value["c"]) is dict
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", r"unexpected end of JSON input \(<empty>\)"),
+        ("{x", r"invalid character 'x' looking for beginning of object key string \({x\)"),
+        ('{"a" 1}', "invalid character '1' after object key"),
+        ('{"a": 1 "b"}', "invalid character '\"' after object key:value pair"),
+        ('{"a": [1 2]}', "invalid character '2' after array element"),
+        ('{"a": x}', "invalid character 'x' looking for beginning of value"),
+        ('{"a": 1} x', "invalid character 'x' after top-level value"),
+        ('{"a": "b', "unexpected end of JSON input"),
+        ("[1]", r"cannot unmarshal array into Go value .* \(5b315d\)"),
+    ],
+)
+def test_what_is_no_json_is_refused_in_the_words_of_go(text: str, why: str) -> None:
+    with pytest.raises(ApiError, match=why) as refusal:
+        negotiation.load(request(text), "Pot")
+    assert refusal.value.code == 400
 
 
 def test_an_apply_body_may_be_either() -> None:

@@ -48,7 +48,8 @@ def test_json_patch_operations(operations: list[Any], expected: Any) -> None:
         [{"op": "add", "path": "/a"}],
         [{"op": "add", "path": "a", "value": 1}],
         [{"op": "remove", "path": "/none"}],
-        [{"op": "replace", "path": "/none", "value": 1}],
+        [{"op": "replace", "path": "/none/x", "value": 1}],
+        [{"op": "replace", "path": "/l/7", "value": 1}],
         [{"op": "add", "path": "/l/7", "value": 1}],
         [{"op": "add", "path": "/l/01", "value": 1}],
         [{"op": "brew", "path": "/l", "value": 1}],
@@ -79,7 +80,7 @@ def test_containers_merge_by_name() -> None:
     assert new["spec"]["containers"][0] == {
         "name": "a",
         "image": "1",
-        "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}],
+        "env": [{"name": "Y", "value": "2"}, {"name": "X", "value": "1"}],
     }
     assert new["spec"]["containers"][1] == {"name": "b", "image": "1"}
 
@@ -114,7 +115,7 @@ def test_order_and_deletions_from_plain_lists_are_obeyed() -> None:
                  "containers": [{"name": "c"}]},
     }  # fmt: skip
     new = patches.strategic_merge(old, patch, POD)
-    assert new["metadata"]["finalizers"] == ["x/b", "x/c"]
+    assert new["metadata"]["finalizers"] == ["x/c", "x/b"]
     assert [item["name"] for item in new["spec"]["containers"]] == ["c", "b", "a"]
 
 

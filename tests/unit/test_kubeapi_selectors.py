@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_smi.embedded.kubeapi import selectors
+from pytest_smi.embedded.kubeapi import labels, selectors
 
 
 def obj(name: str = "x", **labels: str) -> dict[str, Any]:
@@ -30,15 +30,39 @@ def obj(name: str = "x", **labels: str) -> dict[str, Any]:
     ],
 )
 def test_label_selectors(text: str, good: dict[str, str], bad: dict[str, str]) -> None:
-    wanted = selectors.parse_labels(text)
-    assert selectors.labels_match(wanted, {"metadata": {"labels": good}})
-    assert not selectors.labels_match(wanted, {"metadata": {"labels": bad}})
+    wanted = labels.parse(text)
+    assert labels.match(wanted, {"metadata": {"labels": good}})
+    assert not labels.match(wanted, {"metadata": {"labels": bad}})
 
 
-@pytest.mark.parametrize("text", ["a=b,", "=b", "a in b", "a=b c", "a in (b", "a,,b", "-a=b"])
-def test_label_selectors_that_cannot_be_read(text: str) -> None:
-    with pytest.raises(selectors.SelectorError, match="unable to parse requirement"):
-        selectors.parse_labels(text)
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("a=b,", "found '', expected: identifier after ','"),
+        ("=b", "found '=', expected: !, identifier, or 'end of string'"),
+        ("a in b", r"unable to parse requirement: found 'b' expected: '\('"),
+        ("a=b c", "found 'c', expected: ',' or 'end of string'"),
+        ("a in (b", r"unable to parse requirement: found '', expected: ',' or '\)'"),
+        ("a in (b c)", r"unable to parse requirement: found 'c', expected: ',' or '\)'"),
+        ("a in (!)", "unable to parse requirement: found '!', expected: ',', or identifier"),
+        ("a,,b", "found ',', expected: identifier after ','"),
+        ("-a=b", 'unable to parse requirement: <nil>: Invalid value: "-a": name part must'),
+        ("a==(", r"unable to parse requirement: found '\(', expected: identifier"),
+        ("!(", r"unable to parse requirement: found '\(', expected: identifier"),
+        ("a>b", r"unable to parse requirement: values\[0\]: Invalid value: \"b\": for 'Gt', 'Lt' operators"),
+    ],
+)
+def test_label_selectors_that_cannot_be_read(text: str, why: str) -> None:
+    with pytest.raises(labels.SelectorError, match=why):
+        labels.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a==b", "a=b"), ("a in (c, b)", "a in (b,c)"), ("!a", "!a"), ("a", "a"), ("a in (,)", "a in ()"), ("a>1", "a>1")],
+)
+def test_label_selectors_are_shown_as_they_are_asked(text: str, shown: str) -> None:
+    assert [str(one) for one in labels.parse(text)] == [shown]
 
 
 def test_field_selectors() -> None:
@@ -51,11 +75,12 @@ def test_field_selectors() -> None:
     ("selectable", "builtin", "message"),
     [
         (("status.phase",), True, "field label not supported: spec.tea"),
-        ((), False, '"spec.tea" is not a known field selector: only "metadata.name", "metadata.namespace"'),
+        ((), True, '"spec.tea" is not a known field selector: only "metadata.name", "metadata.namespace"'),
+        ((".spec.pot",), False, "field label not supported: spec.tea"),
     ],
 )
 def test_unknown_fields_are_refused(selectable: tuple[str, ...], builtin: bool, message: str) -> None:
-    with pytest.raises(selectors.SelectorError, match=message):
+    with pytest.raises(labels.SelectorError, match=message):
         selectors.predicate("", "spec.tea=x", selectable, builtin=builtin)
 
 
@@ -64,7 +89,7 @@ def test_no_selector_selects_everything() -> None:
 
 
 def test_selector_objects() -> None:
-    wanted = selectors.requirements(
+    wanted = labels.requirements(
         {
             "matchLabels": {"a": "1"},
             "matchExpressions": [
@@ -73,13 +98,13 @@ def test_selector_objects() -> None:
             ],
         }
     )
-    assert selectors.labels_match(wanted, obj(a="1", b="3"))
-    assert not selectors.labels_match(wanted, obj(a="1", b="3", c=""))
+    assert labels.match(wanted, obj(a="1", b="3"))
+    assert not labels.match(wanted, obj(a="1", b="3", c=""))
 
 
 def test_a_selector_object_with_an_unknown_operator_is_refused() -> None:
-    with pytest.raises(selectors.SelectorError, match="Brew"):
-        selectors.requirements({"matchExpressions": [{"key": "a", "operator": "Brew"}]})
+    with pytest.raises(labels.SelectorError, match="Brew"):
+        labels.requirements({"matchExpressions": [{"key": "a", "operator": "Brew"}]})
 
 
 def test_booleans_and_absent_fields_compare_as_text() -> None:

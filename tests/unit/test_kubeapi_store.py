@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_smi.embedded.kubeapi import snapshots
+from pytest_smi.embedded.kubeapi import pages
 from pytest_smi.embedded.kubeapi.status import ApiError
 from pytest_smi.embedded.kubeapi.store import Change, Record, Store, Subscription
 
@@ -94,21 +94,32 @@ def test_a_reader_that_is_too_slow_is_cut_off() -> None:
     assert asyncio.run(scenario())
 
 
-def test_pages_remember_their_list_until_there_are_too_many() -> None:
-    kept = snapshots.Snapshots()
-    kept.keep(POTS, "", 1, [])
-    assert kept.find(POTS, "", 1) == []
-    for revision in range(2, 70):
-        kept.keep(POTS, "", revision, [])
-    with pytest.raises(ApiError) as caught:
-        kept.find(POTS, "", 1)
-    assert caught.value.code == 410
+def test_a_list_as_it_was_at_a_revision() -> None:
+    store = Store()
+    store.put(POTS, ("n", "one"), pot("one"))
+    store.put(POTS, ("n", "two"), pot("two"))
+    then = store.revision
+    store.put(POTS, ("n", "one"), pot("one"))
+    store.put(POTS, ("n", "three"), pot("three"))
+    store.remove(POTS, ("n", "two"))
+    found = store.at(POTS, "", then)
+    assert found is not None
+    assert [(record.key[1], record.revision) for record in found] == [("one", then - 1), ("two", then)]
+    assert store.at(POTS, "elsewhere", then) == []
+
+
+def test_a_list_at_a_revision_that_is_forgotten() -> None:
+    store = Store(history=2)
+    for _ in range(4):
+        store.put(POTS, ("n", "one"), pot("one"))
+    assert store.at(POTS, "", 2) is None
+    assert store.at(POTS, "", store.revision) == store.listed(POTS)
 
 
 def test_continue_tokens_survive_the_journey() -> None:
-    assert snapshots.read_token(snapshots.token(7, ("tea", "pot"))) == (7, ("tea", "pot"))
+    assert pages.read_token(pages.token(7, ("tea", "pot"))) == (7, ("tea", "pot"))
     with pytest.raises(ApiError) as caught:
-        snapshots.read_token("nonsense")
+        pages.read_token("nonsense")
     assert caught.value.code == 400
 
 

@@ -159,7 +159,9 @@ def test_a_known_tag_saves_the_body_and_changes_with_the_kinds_of_its_group_only
 
 def test_what_is_not_there_is_none_and_protobuf_is_refused(registry: Registry) -> None:
     openapi = OpenApi(registry)
-    assert openapi(request("/openapi/v3/apis/nope/v1")) is None
+    missing = openapi(request("/openapi/v3/apis/nope/v1"))
+    assert missing is not None
+    assert (missing.status, missing.body) == (404, b"")
     assert openapi(request("/openapi/v1")) is None
     with pytest.raises(ApiError) as refusal:
         openapi(request("/openapi/v2", accept="application/com.github.proto-openapi.spec.v2@v1.0+protobuf"))

@@ -11,6 +11,7 @@ from pytest_smi.embedded.controllers.endpoints import EndpointsController
 from pytest_smi.embedded.controllers.garbage import GarbageCollector
 from pytest_smi.embedded.controllers.namespaces import NamespaceController
 from pytest_smi.embedded.controllers.replicasets import ReplicaSetController
+from pytest_smi.embedded.controllers.roles import RoleAggregationController
 from pytest_smi.embedded.controllers.roots import RootCertificateController
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ async def run(plane: ControlPlane, caches: Caches) -> None:
     working = (
         AccountController(client, caches),
         RootCertificateController(client, caches, plane.ca_pem),
+        RoleAggregationController(client, caches),
         NamespaceController(client, caches),
         DeploymentController(client, caches),
         ReplicaSetController(client, caches),

@@ -8,9 +8,10 @@ nobody else owns it.
 import json
 from typing import Any
 
-from pytest_smi.embedded.kubeapi import fieldsets, managed, status
+from pytest_smi.embedded.kubeapi import apply_typed, fieldsets, managed, status
 from pytest_smi.embedded.kubeapi.calls import Call
 from pytest_smi.embedded.kubeapi.fieldsets import FieldSet, Path, field_schema, is_atomic, item_element
+from pytest_smi.embedded.kubeapi.kinds import Resource
 from pytest_smi.embedded.kubeapi.managed import Entry
 from pytest_smi.embedded.kubeapi.objects import now
 from pytest_smi.embedded.kubeapi.schema import Schema, clone
@@ -77,18 +78,40 @@ def _given_up(entries: list[Entry], mine: Entry | None, applied: FieldSet) -> li
     return sorted((path for path in mine.fields if path not in held), key=len)
 
 
+def check_types(intent: Object, resource: Resource) -> None:
+    """Raises ApiError (500, as the real server) when an intent does not fit the schema."""
+    whole = managed.typed(resource)
+    identity = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
+    whole = {**whole, "properties": {**identity, **whole["properties"]}}
+    if not (found := apply_typed.problems(intent, whole)):
+        return
+    metadata, api_version = intent["metadata"], resource.api_version
+    version = api_version if "/" in api_version else f"/{api_version}"
+    what = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}; {version}, Kind={resource.kind}"
+    listed = found[0] if len(found) == 1 else "errors:\n  " + "\n  ".join(found)
+    raise status.status(500, "", f"failed to create typed patch object ({what}): {listed}")
+
+
+def _entries(live: Object | None, call: Call) -> list[Entry]:
+    """Who owns what before an apply. What nobody owns belongs to whoever was there before the first apply."""
+    found = managed.read(live)
+    if live is None or found:
+        return found
+    return managed.changed_by(
+        [], managed.empty(call.resource), live, call.resource, call.target.subresource, "before-first-apply"
+    )
+
+
 def apply(live: Object | None, intent: Object, call: Call, *, force: bool) -> Object:
     """The object after the apply, managed fields included. Raises ApiError (400, 409).
 
     `live` is None when the object does not exist; the result is then what to create.
     """
     resource, subresource = call.resource, call.target.subresource
-    if intent["metadata"].get("managedFields"):
-        raise status.bad_request("metadata.managedFields must be nil")
     schema = managed.typed(resource)
     applied: FieldSet = set()
     fieldsets.collect(managed.tracked(intent, resource, subresource), schema, (), applied, markers=False)
-    entries = managed.read(live)
+    entries = _entries(live, call)
     version = resource.api_version
     mine = next((entry for entry in entries if entry.same_owner(call.manager, "Apply", version, subresource)), None)
     base: Object = live if live is not None else {"metadata": {}}
@@ -113,7 +136,7 @@ def apply(live: Object | None, intent: Object, call: Call, *, force: bool) -> Ob
 
 def _meta(intent: Object) -> Object:
     """The metadata of an intent without what the server owns, its name apart."""
-    ignored = ("managedFields", "creationTimestamp", "generation", "resourceVersion", "uid", "selfLink")
+    ignored = ("managedFields", "creationTimestamp", "generation", "resourceVersion", "selfLink")
     return {name: value for name, value in intent["metadata"].items() if name not in ignored}
 
 
@@ -125,7 +148,7 @@ def _settle_conflicts(live: Object, merged: Object, others: list[Entry], call: C
     before = managed.tracked(live, call.resource, subresource)
     after = managed.tracked(merged, call.resource, subresource)
     fieldsets.compare(before, after, managed.typed(call.resource), (), changed, removed)
-    conflicts = [(entry, path) for entry in others for path in sorted(changed & entry.fields)]
+    conflicts = [(entry, path) for entry in others for path in fieldsets.in_order(changed & entry.fields)]
     if conflicts and not force:
         raise _conflict(conflicts)
     for entry in others:
@@ -137,7 +160,7 @@ def _owner(entry: Entry) -> str:
     if entry.subresource:
         text += f" with subresource {json.dumps(entry.subresource)}"
     if entry.operation == "Update":
-        text += f" using {entry.api_version}" + (f" at {entry.time}" if entry.time else "")
+        text += f" using {entry.api_version}"
     return text
 
 

@@ -10,6 +10,7 @@ from pytest_smi.embedded.kubeapi import protobuf, rbac_defaults, status, tls
 from pytest_smi.embedded.kubeapi.aggregation import CONFIG_MAP, Aggregator
 from pytest_smi.embedded.kubeapi.auth import Authenticator
 from pytest_smi.embedded.kubeapi.availability import AvailabilityController
+from pytest_smi.embedded.kubeapi.escalation import Escalation
 from pytest_smi.embedded.kubeapi.http import encode_json
 from pytest_smi.embedded.kubeapi.openapi import OpenApi
 from pytest_smi.embedded.kubeapi.rbac import Authorizer
@@ -70,6 +71,7 @@ def assemble(server: ApiServer, node: NodeApi | None, folder: Path, tokens: Mapp
     authority = tls.new_authority("pytest-smi")
     server.authenticate = lambda request: authenticator.authenticate(as_json(request))
     server.authorize = authorizer.authorize
+    server.state.check_grants = Escalation(authorizer).check
     server.reviews.update(review_handlers(authenticator, authorizer))
     server.token_request = authenticator.token_request
     server.openapi = OpenApi(server.registry)

@@ -18,10 +18,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from pytest_smi.embedded.kubeapi import status
-from pytest_smi.embedded.kubeapi.http import User
+from pytest_smi.embedded.kubeapi import objects, status
+from pytest_smi.embedded.kubeapi.http import ANONYMOUS, User
 from pytest_smi.embedded.kubeapi.rbac import MASTERS
 from pytest_smi.embedded.kubeapi.routing import Attributes
+from pytest_smi.embedded.kubeapi.values import invalid_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.kubeapi.reader import Reader
 
 AUTHENTICATED = "system:authenticated"
-ADMIN = User("kubernetes-admin", groups=(MASTERS, AUTHENTICATED))
+ADMIN = User("kubernetes-admin", "kubernetes-admin", groups=(MASTERS, AUTHENTICATED))
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 DEFAULT_SECONDS = 3600
 LEAST_SECONDS = 600
@@ -80,15 +81,15 @@ class Authenticator:
         self._key = secrets.token_bytes(32)
 
     def authenticate(self, request: Request) -> User | None:
-        """The user of a request after impersonation; None (401) without a valid token. Raises ApiError (403)."""
+        """The user of a request after impersonation; None (401) for a bad token. Raises ApiError (403)."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            return None
+            return self._impersonated(ANONYMOUS, request)
         try:
             user = self.user_of(token.strip(), [ISSUER])
         except InvalidToken:
             return None
-        return self._impersonated(user, request.headers)
+        return self._impersonated(user, request)
 
     def user_of(self, token: str, audiences: Sequence[str]) -> User:
         """The owner of a token that is meant for one of `audiences`. Raises InvalidToken."""
@@ -109,9 +110,9 @@ class Authenticator:
 
     def token_request(self, account: dict[str, Any], body: dict[str, Any], request: Request) -> dict[str, Any]:
         """Answer `POST serviceaccounts/NAME/token`: the TokenRequest with status.token (TokenRequest v1)."""
-        spec = dict(body.get("spec") or {})
-        seconds = spec.setdefault("expirationSeconds", DEFAULT_SECONDS)
-        audiences = spec.setdefault("audiences", [ISSUER])
+        spec = dict(body["spec"])
+        seconds = spec["expirationSeconds"] = spec.get("expirationSeconds") or DEFAULT_SECONDS
+        audiences = spec["audiences"] = spec.get("audiences") or [ISSUER]
         self._check_duration(seconds)
         metadata, now = account["metadata"], int(time.time())
         bound: dict[str, Any] = {
@@ -131,32 +132,32 @@ class Authenticator:
             "kubernetes.io": bound,
         }
         expires = datetime.fromtimestamp(now + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        whose = {"name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]}
         return {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
+            **body,
+            "metadata": {**body["metadata"], **whose, "creationTimestamp": objects.now()},
             "spec": spec,
             "status": {"token": encode_jwt(claims, self._key), "expirationTimestamp": expires},
         }
 
     def token_review(self, body: dict[str, Any], request: Request) -> dict[str, Any]:
         """Answer a TokenReview: whose token is this?"""
-        spec = body.get("spec") or {}
+        spec = body["spec"]
         if not spec.get("token"):
-            cause = status.Cause(
-                "FieldValueRequired", "Required value: token is required for TokenReview", "spec.token"
-            )
-            raise status.invalid("TokenReview", "authentication.k8s.io", "", [cause])
+            raise status.bad_request("token is required for TokenReview in authentication")
         audiences = spec.get("audiences") or [ISSUER]
         try:
             user = self.user_of(spec["token"], audiences)
         except InvalidToken as refusal:
-            return body | {"status": {"user": {}, "error": str(refusal)}}
+            return body | {"status": {"error": str(refusal)}}
         return body | {"status": {"authenticated": True, "user": user_info(user), "audiences": list(audiences)}}
 
     def self_review(self, body: dict[str, Any], request: Request) -> dict[str, Any]:
         """Answer a SelfSubjectReview: who am I? (`kubectl auth whoami`)."""
-        return body | {"status": {"userInfo": user_info(request.user)}}
+        return body | {
+            "metadata": {"creationTimestamp": objects.now()},
+            "status": {"userInfo": user_info(request.user)},
+        }
 
     def _must_live(self, plural: str, namespace: str, reference: Mapping[str, str]) -> None:
         found = self._reader.object("", plural, namespace, reference["name"])
@@ -171,7 +172,7 @@ class Authenticator:
         elif seconds > MOST_SECONDS:
             why = "may not specify a duration larger than 2^32 seconds"
         if why:
-            cause = status.Cause("FieldValueInvalid", f"Invalid value: {seconds}: {why}", "spec.expirationSeconds")
+            cause = invalid_value("spec.expirationSeconds", seconds, why)
             raise status.invalid("TokenRequest", "authentication.k8s.io", "", [cause])
 
     def _bound_pod(self, namespace: str, account: str, reference: Mapping[str, str]) -> dict[str, str]:
@@ -190,16 +191,18 @@ class Authenticator:
             )
         return {"name": reference["name"], "uid": pod["metadata"]["uid"]}
 
-    def _impersonated(self, user: User, headers: Mapping[str, str]) -> User:
+    def _impersonated(self, user: User, request: Request) -> User:
         """Apply the Impersonate-* headers, each of which the real user must be allowed to use."""
+        headers = request.headers
         name = headers.get("impersonate-user", "")
         groups = [item.strip() for item in headers.get("impersonate-group", "").split(",") if item.strip()]
         uid = headers.get("impersonate-uid", "")
         prefix = "impersonate-extra-"
         extra = {unquote(key[len(prefix) :]): (value,) for key, value in headers.items() if key.startswith(prefix)}
         if not name:
-            if groups or uid or extra:
-                raise status.bad_request("requested impersonation without impersonating a user")
+            if wanted := [f"{{Group  {one}    }}" for one in groups] or [key for key in (uid, *extra) if key]:
+                text = f"requested [{' '.join(wanted)}] without impersonating a user"
+                raise status.plain(500, f'Internal Server Error: "{request.target}": {text}')
             return user
         namespace, account = _split_account(name)
         if account:
@@ -214,7 +217,7 @@ class Authenticator:
             self._check_impersonation(user, "uids", uid, group="authentication.k8s.io")
         for key, values in extra.items():
             self._check_impersonation(user, "userextras", values[0], group="authentication.k8s.io", subresource=key)
-        if AUTHENTICATED not in groups and name != "system:anonymous":
+        if AUTHENTICATED not in groups and name != ANONYMOUS.name:
             groups.append(AUTHENTICATED)
         return User(name, uid, tuple(groups), extra)
 

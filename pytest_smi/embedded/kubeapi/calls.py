@@ -1,17 +1,19 @@
 """One request on one resource, with its options read and checked."""
 
 import re
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pytest_smi.embedded.kubeapi import status
-from pytest_smi.embedded.kubeapi.http import Request, Response, User, encode_json
+from pytest_smi.embedded.kubeapi.http import Request, Response, User, json_response
 from pytest_smi.embedded.kubeapi.kinds import Resource
 from pytest_smi.embedded.kubeapi.negotiation import Accepted
 from pytest_smi.embedded.kubeapi.routing import Target
-from pytest_smi.embedded.kubeapi.values import unsupported_value
+from pytest_smi.embedded.kubeapi.status import Cause
+from pytest_smi.embedded.kubeapi.values import invalid_value, unsupported_value
 
 _VALIDATION = ("", "Ignore", "Strict", "Warn")
+_LONGEST_MANAGER = 128
 
 
 @dataclass(slots=True)
@@ -25,7 +27,6 @@ class Call:
     dry_run: bool = False
     validation: str = "Warn"
     manager: str = ""
-    warnings: list[str] = field(default_factory=list)
 
     @property
     def user(self) -> User:
@@ -39,24 +40,16 @@ class Call:
 
     def warn(self, text: str) -> None:
         """Send `text` to the user as a Warning header."""
-        if text not in self.warnings:
-            self.warnings.append(text)
+        if text not in self.request.warnings:
+            self.request.warnings.append(text)
 
     def answer(self, code: int, value: object) -> Response:
-        """`value` as the answer, with the warnings collected so far."""
-        headers = {"content-type": "application/json"}
-        if self.warnings:
-            headers["warning"] = ", ".join(f"299 - {_quoted(text)}" for text in self.warnings)
-        return Response(code, encode_json(value), headers)
+        """`value` as the answer."""
+        return json_response(code, value)
 
     def missing(self) -> status.ApiError:
         """The 404 for the object addressed."""
         return status.not_found(self.resource.plural, self.target.name, self.resource.group)
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def default_manager(request: Request) -> str:
@@ -65,16 +58,32 @@ def default_manager(request: Request) -> str:
     return re.sub(r"[^\x20-\x7e]", "", agent)[:128] or "unknown"
 
 
-def read_options(call: Call, options_kind: str, body: dict[str, Any] | None = None) -> None:
-    """Fill in dryRun, fieldValidation and fieldManager. Raises ApiError (422) for values that do not exist."""
+def read_options(call: Call, options_kind: str, others: Sequence[Cause] = ()) -> None:
+    """Fill in dryRun, fieldValidation and fieldManager. Raises ApiError (422) if they are wrong, or with `others`."""
     request = call.request
-    runs = request.query.get("dryRun") or (body or {}).get("dryRun") or []
-    causes = [unsupported_value("dryRun", value, ["All"]) for value in runs if value != "All"]
-    wanted = request.param("fieldValidation")
-    if wanted not in _VALIDATION:
-        causes.append(unsupported_value("fieldValidation", wanted, list(_VALIDATION)))
+    manager, validation = request.param("fieldManager"), request.param("fieldValidation")
+    causes = [*others, *_manager_causes(manager), *dry_run_causes(runs := request.query.get("dryRun") or [])]
+    if validation not in _VALIDATION:
+        causes.append(unsupported_value("fieldValidation", validation, list(_VALIDATION)))
     if causes:
         raise status.invalid(options_kind, "meta.k8s.io", "", causes)
     call.dry_run = bool(runs)
-    call.validation = wanted or "Warn"
-    call.manager = request.param("fieldManager") or default_manager(request)
+    call.validation = validation or "Warn"
+    call.manager = manager or default_manager(request)
+
+
+def dry_run_causes(runs: list[str]) -> list[Cause]:
+    """What is wrong with the values of dryRun."""
+    return [unsupported_value("dryRun", runs, ["All"])] if set(runs) - {"All"} else []
+
+
+def _manager_causes(manager: str) -> list[Cause]:
+    causes = []
+    if len(manager.encode()) > _LONGEST_MANAGER:
+        text = f"Too long: may not be more than {_LONGEST_MANAGER} bytes"
+        causes.append(Cause("FieldValueTooLong", text, "fieldManager"))
+    for place, sign in enumerate(manager):
+        if not sign.isprintable():
+            text = f"invalid character U+{ord(sign):04X} (at position {place})"
+            causes.append(invalid_value("fieldManager", manager, text))
+    return causes

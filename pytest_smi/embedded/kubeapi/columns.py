@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from pytest_smi.embedded.kubeapi import pod_cells
 from pytest_smi.embedded.kubeapi.ages import age
 
 Object = dict[str, Any]
@@ -34,31 +35,22 @@ def _containers(obj: Object) -> list[Object]:
     return found
 
 
-def _pod_ready(obj: Object) -> str:
-    statuses = _status(obj).get("containerStatuses") or []
-    return f"{sum(bool(item.get('ready')) for item in statuses)}/{len(_containers(obj))}"
-
-
-def _pod_status(obj: Object) -> str:
-    if obj["metadata"].get("deletionTimestamp"):
-        return "Terminating"
-    reason: str = _status(obj).get("reason") or _status(obj).get("phase") or "Unknown"
-    for item in _status(obj).get("containerStatuses") or ():
-        state = item.get("state") or {}
-        for name in ("waiting", "terminated"):
-            if held := (state.get(name) or {}).get("reason"):
-                reason = held
-    return reason
-
-
-def _pod_restarts(obj: Object) -> str:
-    return str(sum(item.get("restartCount", 0) for item in _status(obj).get("containerStatuses") or ()))
-
-
 def _node_status(obj: Object) -> str:
     ready = [item for item in _status(obj).get("conditions") or () if item.get("type") == "Ready"]
     shown = ("Ready" if ready[0].get("status") == "True" else "NotReady") if ready else "Unknown"
     return f"{shown},SchedulingDisabled" if _spec(obj).get("unschedulable") else shown
+
+
+def _node_address(kind: str) -> Callable[[Object], str]:
+    def found(obj: Object) -> str:
+        addresses = [one for one in _status(obj).get("addresses") or () if one.get("type") == kind]
+        return str(addresses[0].get("address")) if addresses else "<none>"
+
+    return found
+
+
+def _node_info(field: str) -> Callable[[Object], str]:
+    return lambda obj: str((_status(obj).get("nodeInfo") or {}).get(field) or "<unknown>")
 
 
 def _node_roles(obj: Object) -> str:
@@ -98,8 +90,18 @@ def _slice_endpoints(obj: Object) -> str:
     return _shortened([address for item in obj.get("endpoints") or () for address in item.get("addresses") or ()])
 
 
+def _event_first(obj: Object) -> str:
+    return age(obj.get("firstTimestamp") or obj.get("eventTime"))
+
+
 def _event_seen(obj: Object) -> str:
-    return age(obj.get("lastTimestamp") or obj.get("eventTime") or obj["metadata"].get("creationTimestamp"))
+    if series := obj.get("series"):
+        return age(series.get("lastObservedTime"))
+    return age(obj["lastTimestamp"]) if obj.get("lastTimestamp") else _event_first(obj)
+
+
+def _event_count(obj: Object) -> int:
+    return int((obj.get("series") or obj).get("count") or 1)
 
 
 def _event_object(obj: Object) -> str:
@@ -110,6 +112,21 @@ def _event_object(obj: Object) -> str:
 def _event_source(obj: Object) -> str:
     source = obj.get("source") or {}
     return ", ".join(filter(None, [source.get("component") or obj.get("reportingComponent"), source.get("host")]))
+
+
+def _service_address(obj: Object) -> str:
+    found = _spec(obj).get("clusterIPs") or [_spec(obj).get("clusterIP")]
+    return str(found[0] or "<none>")
+
+
+def _subjects(kind: str) -> Callable[[Object], str]:
+    def names(obj: Object) -> str:
+        chosen = [one for one in obj.get("subjects") or () if one.get("kind") == kind]
+        if kind == "ServiceAccount":
+            return ", ".join(f"{one.get('namespace', '')}/{one.get('name', '')}" for one in chosen)
+        return ", ".join(one.get("name", "") for one in chosen)
+
+    return names
 
 
 def _selector(obj: Object) -> str:
@@ -136,18 +153,36 @@ def _apiservice_service(obj: Object) -> str:
 
 _COMPUTED: dict[str, Callable[[Object], Any]] = {
     "node_status": _node_status,
+    "node_internal": _node_address("InternalIP"),
+    "node_external": _node_address("ExternalIP"),
+    "node_system": _node_info("osImage"),
+    "node_kernel": _node_info("kernelVersion"),
+    "node_runtime": _node_info("containerRuntimeVersion"),
     "node_roles": _node_roles,
-    "pod_ready": _pod_ready,
-    "pod_status": _pod_status,
-    "pod_restarts": _pod_restarts,
+    "pod_ready": pod_cells.ready,
+    "pod_status": pod_cells.status,
+    "pod_restarts": pod_cells.restarts,
+    "pod_ip": pod_cells.address,
+    "pod_node": lambda obj: _spec(obj).get("nodeName") or "<none>",
+    "pod_nominated": lambda obj: _status(obj).get("nominatedNodeName") or "<none>",
+    "pod_gates": pod_cells.gates,
+    "service_ip": _service_address,
     "service_external": _service_external,
     "service_ports": _service_ports,
     "service_selector": lambda obj: _pairs(_spec(obj).get("selector")),
     "endpoints": lambda obj: _shortened(_addresses(obj.get("subsets") or [])),
     "slice_ports": lambda obj: _shortened([str(port.get("port")) for port in obj.get("ports") or ()]),
     "slice_endpoints": _slice_endpoints,
-    "data_count": lambda obj: str(len(obj.get("data") or {}) + len(obj.get("binaryData") or {})),
+    "data_count": lambda obj: len(obj.get("data") or {}) + len(obj.get("binaryData") or {}),
+    "secret_count": lambda obj: len(obj.get("secrets") or ()),
     "event_seen": _event_seen,
+    "event_first": _event_first,
+    "event_count": _event_count,
+    "event_part": lambda obj: (obj.get("involvedObject") or {}).get("fieldPath") or "",
+    "event_message": lambda obj: str(obj.get("message") or "").strip(),
+    "users": _subjects("User"),
+    "groups": _subjects("Group"),
+    "accounts": _subjects("ServiceAccount"),
     "event_object": _event_object,
     "event_source": _event_source,
     "deployment_ready": lambda obj: f"{_status(obj).get('readyReplicas', 0)}/{_spec(obj).get('replicas', 0)}",

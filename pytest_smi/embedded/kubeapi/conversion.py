@@ -31,6 +31,16 @@ def _coerce(obj: Object, wanted: schema.Schema) -> None:
     schema.prune(obj, wanted, root=True)
 
 
+def _as_stored(record: Record, resource: Resource) -> Object:
+    """A copy of a stored object with the defaults of its own version, which may be younger than the object."""
+    obj: Object = schema.clone(record.obj)
+    if resource.crd is not None:
+        own = version_schema(resource.crd, obj["apiVersion"].rpartition("/")[2])
+        schema.drop_nulls(obj, own)
+        schema.default(obj, own)
+    return obj
+
+
 class Converter:
     """Converts between the versions of custom resources; built-ins have one version and pass through."""
 
@@ -46,7 +56,7 @@ class Converter:
             return cached[1]
         if record.obj["apiVersion"] != resource.api_version and _strategy(resource) == "Webhook":
             return None
-        return self._keep(record, resource, schema.clone(record.obj))
+        return self._keep(record, resource, _as_stored(record, resource))
 
     def note(self, record: Record, resource: Resource, *, unchanged: bool) -> None:
         """Tell that a record was just stored as it came, in this version: it is its own view."""
@@ -56,9 +66,7 @@ class Converter:
     def _keep(self, record: Record, resource: Resource, obj: Object) -> Object:
         if obj["apiVersion"] != resource.api_version:
             obj["apiVersion"] = resource.api_version
-        schema.drop_nulls(obj, resource.schema)
         _coerce(obj, resource.schema)
-        schema.default(obj, resource.schema)
         record.views[resource.version] = (resource, obj)
         return obj
 
@@ -72,7 +80,9 @@ class Converter:
         found = [self.ready(record, resource) for record in records]
         waiting = [record for record, obj in zip(records, found, strict=True) if obj is None]
         if waiting:
-            converted = iter(await self._ask([record.obj for record in waiting], resource, resource.api_version))
+            converted = iter(
+                await self._ask([_as_stored(one, resource) for one in waiting], resource, resource.api_version)
+            )
             for index, record in enumerate(records):
                 if found[index] is None:
                     found[index] = self._keep(record, resource, next(converted))
@@ -107,7 +117,7 @@ class Converter:
             answer = await self._webhooks.post(config.get("url") or "", config.get("caBundle") or "", review)
             return _checked(answer, uid, objects, wanted)
         except WebhookFailure as failure:
-            raise status.internal_error(f"{name} failed: {failure}") from None
+            raise status.status(500, "", f"{name} failed: {failure}") from None
 
 
 def _strategy(resource: Resource) -> str:

@@ -1,6 +1,6 @@
 """Which schemas a CRD may carry: structural ones, of the parts of OpenAPI that this server evaluates.
 
-Anything that would silently not be checked (CEL rules, references) is refused here, with the field that holds it.
+Anything that would silently not be checked (CEL rules) is refused here, with the field that holds it.
 """
 
 import re
@@ -13,7 +13,14 @@ from pytest_smi.embedded.kubeapi.values import invalid_value, pattern, unsupport
 Schema = dict[str, Any]
 
 _TYPES = ["array", "boolean", "integer", "number", "object", "string"]
+_REFUSED = {
+    "$ref": "$ref is not supported",
+    "x-kubernetes-validations": "CEL validation rules are not supported by this server",
+}
+_IGNORED = ("definitions",)
 _KNOWN = {
+    *_REFUSED,
+    *_IGNORED,
     "$schema",
     "additionalProperties",
     "allOf",
@@ -54,26 +61,108 @@ _KNOWN = {
     "x-kubernetes-preserve-unknown-fields",
 }
 _NOT_IN_JUNCTORS = {"default", "description", "nullable", "title", "type", "additionalProperties"}
+_HOLD_ONE = ("items", "additionalProperties", "not")
+_HOLD_SEVERAL = ("allOf", "anyOf", "oneOf")
 
 
 def _forbidden(path: str, text: str) -> Cause:
     return Cause("FieldValueForbidden", f"Forbidden: {text}", path)
 
 
-def _required(path: str, text: str) -> Cause:
-    return Cause("FieldValueRequired", f"Required value: {text}", path)
+def _required(path: str, text: str = "") -> Cause:
+    return Cause("FieldValueRequired", f"Required value: {text}" if text else "Required value", path)
+
+
+def _children(node: Schema, path: str) -> list[tuple[Schema, str]]:
+    """Every schema right below a schema, with its path."""
+    found = [(item, f"{path}.properties[{name}]") for name, item in (node.get("properties") or {}).items()]
+    found += [(node[name], f"{path}.{name}") for name in _HOLD_ONE if name in node]
+    for name in _HOLD_SEVERAL:
+        found += [(item, f"{path}.{name}[{index}]") for index, item in enumerate(node.get(name) or ())]
+    return [(item, where) for item, where in found if isinstance(item, dict)]
+
+
+def prune(node: Any, path: str) -> list[str]:
+    """Remove keywords that no schema has, and return their paths."""
+    if not isinstance(node, dict):
+        return []
+    removed = []
+    for name in [name for name in node if name not in _KNOWN or name in _IGNORED]:
+        del node[name]
+        removed += [] if name in _IGNORED else [f"{path}.{name}"]
+    for name, item in (node.get("properties") or {}).items():
+        removed += prune(item, f"{path}.properties[{name}]")
+    named = [(item, where) for item, where in _children({**node, "properties": None}, path)]
+    return removed + [lost for item, where in named for lost in prune(item, where)]
 
 
 def check(value: Any, path: str) -> list[Cause]:
     """What keeps a schema from being the structural schema of a CRD version."""
-    if not isinstance(value, dict):
-        return [_required(path, "schemas are required")]
+    found = _check_keywords(value, path)
+    if found:
+        return found
     found = _check_node(value, path, "root")
     if (kind := value.get("type")) and kind != "object":
         found.append(invalid_value(f"{path}.type", kind, "must be object at the root"))
-    if not found:
-        found += _check_defaults(value, path)
-    return found
+    return found or _check_defaults(value, path)
+
+
+def _check_keywords(node: Schema, path: str) -> list[Cause]:
+    """Keywords that are refused, wherever they stand, or that make no sense as they are."""
+    found = [_forbidden(f"{path}.{name}", why) for name, why in _REFUSED.items() if name in node]
+    kind = node.get("type")
+    if kind and kind not in _TYPES:
+        found.append(unsupported_value(f"{path}.type", kind, _TYPES))
+    if node.get("uniqueItems"):
+        text = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
+        found.append(_forbidden(f"{path}.uniqueItems", text))
+    if node.get("properties") and node.get("additionalProperties") is not None:
+        text = "additionalProperties and properties are mutual exclusive"
+        found.append(_forbidden(f"{path}.additionalProperties", text))
+    if isinstance(node.get("items"), list):
+        found.append(_forbidden(f"{path}.items", "items must be a schema object and not an array"))
+    try:
+        pattern(node.get("pattern", ""))
+    except re.error as error:
+        text = f"must be a valid regular expression, but isn't: {error}"
+        found.append(invalid_value(f"{path}.pattern", node["pattern"], text))
+    found += _check_list_type(node, path)
+    return found + [cause for item, where in _children(node, path) for cause in _check_keywords(item, where)]
+
+
+def _check_list_type(node: Schema, path: str) -> list[Cause]:
+    kind, items = node.get("x-kubernetes-list-type"), node.get("items") or {}
+    where = f"{path}.x-kubernetes-list-type"
+    if kind is None:
+        return []
+    if kind not in ("atomic", "set", "map"):
+        return [unsupported_value(where, kind, ["atomic", "set", "map"])]
+    if node.get("type") != "array":
+        text = "must be array if x-kubernetes-list-type is specified"
+        return [invalid_value(f"{path}.type", node.get("type", ""), text)]
+    if kind == "set":
+        return _check_set_items(items, f"{path}.items")
+    return _check_map_keys(node, items, path) if kind == "map" else []
+
+
+def _check_set_items(items: Schema, path: str) -> list[Cause]:
+    name = {"object": "x-kubernetes-map-type", "array": "x-kubernetes-list-type"}.get(items.get("type", ""))
+    if name is None or items.get(name) == "atomic":
+        return []
+    text = "must be atomic as item of a list with x-kubernetes-list-type=set"
+    return [invalid_value(f"{path}.{name}", items.get(name), text)]
+
+
+def _check_map_keys(node: Schema, items: Schema, path: str) -> list[Cause]:
+    where, keys = f"{path}.x-kubernetes-list-map-keys", node.get("x-kubernetes-list-map-keys") or []
+    properties = items.get("properties") or {}
+    if not keys:
+        return [_required(where, "must not be empty if x-kubernetes-list-type is map")]
+    if any(key not in properties for key in keys):
+        return [invalid_value(where, keys, "entries must all be names of item properties")]
+    text = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"
+    optional = [key for key in keys if key not in (items.get("required") or ()) and "default" not in properties[key]]
+    return [_required(f"{path}.items.properties[{key}].default", text) for key in optional]
 
 
 _MISSING_TYPE = {
@@ -84,75 +173,56 @@ _MISSING_TYPE = {
 
 
 def _check_node(node: Schema, path: str, place: str) -> list[Cause]:
-    found = [_forbidden(f"{path}.{name}", _why_not(name)) for name in node if name not in _KNOWN]
-    kind = node.get("type")
-    free = node.get(schema.INT_OR_STRING) or node.get(schema.PRESERVE)
-    if not kind and (place == "root" or not free):
+    found, kind = [], node.get("type")
+    if node.get(schema.EMBEDDED):
+        found += _check_embedded(node, path)
+    elif not kind and (place == "root" or not (node.get(schema.INT_OR_STRING) or node.get(schema.PRESERVE))):
         found.append(_required(f"{path}.type", _MISSING_TYPE[place]))
-    elif kind and kind not in _TYPES:
-        found.append(unsupported_value(f"{path}.type", kind, _TYPES))
     if kind == "array" and "items" not in node:
         found.append(_required(f"{path}.items", "must be specified"))
-    if node.get("uniqueItems"):
-        found.append(_forbidden(f"{path}.uniqueItems", "uniqueItems cannot be set to true since the runtime complexity "
-                                "becomes quadratic"))  # fmt: skip
-    if "pattern" in node:
-        try:
-            pattern(node["pattern"])
-        except re.error as error:
-            found.append(
-                invalid_value(f"{path}.pattern", node["pattern"], f"must be a valid regular expression: {error}")
-            )
-    return found + _check_list_type(node, path) + _check_children(node, path) + _check_junctors(node, path)
+    whole = place == "root" or bool(node.get(schema.EMBEDDED))
+    return found + _check_properties(node, path, root=place == "root", whole=whole) + _check_junctors(node, path)
 
 
-def _why_not(name: str) -> str:
-    if name == "x-kubernetes-validations":
-        return "CEL validation rules are not supported by this server"
-    if name == "$ref":
-        return "$ref is not supported"
-    return f"{name} is not supported"
-
-
-def _check_list_type(node: Schema, path: str) -> list[Cause]:
-    kind = node.get("x-kubernetes-list-type")
-    if kind is None:
-        return []
-    where = f"{path}.x-kubernetes-list-type"
-    if kind not in ("atomic", "set", "map"):
-        return [unsupported_value(where, kind, ["atomic", "set", "map"])]
-    if node.get("type") != "array":
-        return [
-            invalid_value(f"{path}.type", node.get("type", ""), "must be array if x-kubernetes-list-type is specified")
-        ]
-    keys = node.get("x-kubernetes-list-map-keys") or []
-    if kind == "map" and not keys:
-        text = "must not be empty if x-kubernetes-list-type is map"
-        return [_required(f"{path}.x-kubernetes-list-map-keys", text)]
-    properties = (node.get("items") or {}).get("properties") or {}
-    missing = [key for key in keys if key not in properties]
-    text = "entries must all be names of item properties"
-    return [invalid_value(f"{path}.x-kubernetes-list-map-keys", keys, text)] if missing else []
-
-
-def _check_children(node: Schema, path: str) -> list[Cause]:
-    found: list[Cause] = []
-    properties, extra = node.get("properties"), node.get("additionalProperties")
-    if properties and extra is not None:
-        text = "additionalProperties and properties are mutual exclusive"
-        found.append(_forbidden(f"{path}.additionalProperties", text))
-    for name, item in (properties or {}).items():
-        # metadata is checked by the server itself; a schema may only restrict its name here
-        if path.endswith("openAPIV3Schema") and name in ("metadata", "apiVersion", "kind"):
-            continue
-        found += _check_node(item, f"{path}.properties[{name}]", "field")
-    if isinstance(extra, dict):
-        found += _check_node(extra, f"{path}.additionalProperties", "field")
-    if isinstance(items := node.get("items"), dict):
-        found += _check_node(items, f"{path}.items", "items")
-    elif items is not None:
-        found.append(_forbidden(f"{path}.items", "items must be a schema object and not an array"))
+def _check_embedded(node: Schema, path: str) -> list[Cause]:
+    found, kind, text = [], node.get("type"), "must be object if x-kubernetes-embedded-resource is true"
+    if not kind:
+        found.append(_required(f"{path}.type", text))
+    elif kind != "object":
+        found.append(invalid_value(f"{path}.type", kind, text))
+    if not node.get("properties") and not node.get(schema.PRESERVE):
+        text = (
+            "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields"
+        )
+        found.append(_required(f"{path}.properties", text))
     return found
+
+
+def _check_properties(node: Schema, path: str, *, root: bool, whole: bool) -> list[Cause]:
+    found: list[Cause] = []
+    for name, item in (node.get("properties") or {}).items():
+        where = f"{path}.properties[{name}]"
+        if whole and name in ("apiVersion", "kind") and item.get("type") != "string":
+            found.append(invalid_value(f"{where}.type", item.get("type", ""), "must be string"))
+        elif whole and name == "metadata":
+            found += _check_metadata(item, where, root=root)
+        else:
+            found += _check_node(item, where, "field")
+    for name, place in (("items", "items"), ("additionalProperties", "field")):
+        if isinstance(item := node.get(name), dict):
+            found += _check_node(item, f"{path}.{name}", place)
+    return found
+
+
+def _check_metadata(node: Schema, path: str, *, root: bool) -> list[Cause]:
+    """Of the metadata a schema may say no more than what names are allowed."""
+    if node.get("type") != "object":
+        return [invalid_value(f"{path}.type", node.get("type", ""), "must be object")]
+    more = set(node) - {"type", "description", "properties", "default"}
+    if root and (more or set(node.get("properties") or ()) - {"name", "generateName"}):
+        text = "must not specify anything other than name and generateName, but metadata is implicitly specified"
+        return [_forbidden(path, text)]
+    return []
 
 
 def _check_junctors(node: Schema, path: str) -> list[Cause]:

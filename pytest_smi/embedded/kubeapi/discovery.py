@@ -1,23 +1,19 @@
 """Discovery documents: which groups, versions and resources there are."""
 
-import re
+import hashlib
+from base64 import b64encode
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_smi.embedded.kubeapi.kinds import Resource
+from pytest_smi.embedded.kubeapi.kinds import CUSTOM_VERBS, Resource, version_order
 
 Object = dict[str, Any]
 
-_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
-_STAGES = {"alpha": 0, "beta": 1, None: 2}
-
-
-def version_order(version: str) -> tuple[int, int, int, str]:
-    """A sort key: general availability before beta before alpha, newer before older, the rest by name."""
-    match = _VERSION.fullmatch(version)
-    if match is None:
-        return (1, 0, 0, version)
-    return (0, -(_STAGES[match[2]] * 1000 + int(match[1])), -int(match[3] or 0), "")
+_FIRST_GROUPS = (
+    *("apiregistration.k8s.io", "apps", "authentication.k8s.io", "authorization.k8s.io"),
+    *("rbac.authorization.k8s.io", "apiextensions.k8s.io", "coordination.k8s.io", "discovery.k8s.io"),
+)
+"""The order of a real server; other groups follow by name."""
 
 
 def legacy_versions(address: str) -> Object:
@@ -37,7 +33,11 @@ def group_versions(resources: Iterable[Resource], extra: Iterable[tuple[str, str
             found.setdefault(resource.group, set()).add(resource.version)
     for group, version in extra:
         found.setdefault(group, set()).add(version)
-    return {group: sorted(versions, key=version_order) for group, versions in found.items()}
+    return {group: sorted(found[group], key=version_order) for group in sorted(found, key=_group_order)}
+
+
+def _group_order(group: str) -> tuple[int, str]:
+    return (_FIRST_GROUPS.index(group), "") if group in _FIRST_GROUPS else (len(_FIRST_GROUPS), group)
 
 
 def _group(name: str, versions: list[str]) -> Object:
@@ -58,6 +58,7 @@ def group(name: str, versions: list[str]) -> Object:
 _SUBRESOURCE_KINDS = {
     "scale": ("Scale", "autoscaling", "v1", ["get", "patch", "update"]),
     "binding": ("Binding", "", "", ["create"]),
+    "eviction": ("Eviction", "policy", "v1", ["create"]),
     "log": ("Pod", "", "", ["get"]),
     "exec": ("PodExecOptions", "", "", ["create", "get"]),
     "attach": ("PodAttachOptions", "", "", ["create", "get"]),
@@ -67,11 +68,12 @@ _SUBRESOURCE_KINDS = {
 }
 
 
-def _entry(resource: Resource) -> Object:
-    verbs = list(resource.verbs)
+def entry(resource: Resource) -> Object:
+    """A resource as the list of its version has it."""
+    verbs = list(resource.verbs if resource.builtin else CUSTOM_VERBS)
     if resource.kind == "Namespace" and not resource.group:
         verbs.remove("deletecollection")
-    entry: Object = {
+    found: Object = {
         "name": resource.plural,
         "singularName": resource.singular,
         "namespaced": resource.namespaced,
@@ -79,15 +81,24 @@ def _entry(resource: Resource) -> Object:
         "verbs": verbs,
     }
     if resource.short_names:
-        entry["shortNames"] = list(resource.short_names)
+        found["shortNames"] = list(resource.short_names)
     if resource.categories:
-        entry["categories"] = list(resource.categories)
-    return entry
+        found["categories"] = list(resource.categories)
+    if resource.storage_version:
+        found["storageVersionHash"] = _storage_hash(resource)
+    return found
 
 
-def _subresource_entry(resource: Resource, name: str) -> Object:
+def _storage_hash(resource: Resource) -> str:
+    """Tells clients that compare it when objects are stored in another version than before."""
+    stored = f"{resource.group}/{resource.storage_version}/{resource.kind}"
+    return b64encode(hashlib.sha256(stored.encode()).digest()[:8]).decode()
+
+
+def subresource_entry(resource: Resource, name: str) -> Object:
+    """A subresource as the list of its version has it."""
     kind, group_name, version, verbs = _SUBRESOURCE_KINDS.get(name, (resource.kind, "", "", ["get", "patch", "update"]))
-    entry: Object = {
+    found: Object = {
         "name": f"{resource.plural}/{name}",
         "singularName": "",
         "namespaced": resource.namespaced,
@@ -95,14 +106,20 @@ def _subresource_entry(resource: Resource, name: str) -> Object:
         "verbs": verbs,
     }
     if group_name:
-        entry |= {"group": group_name, "version": version}
-    return entry
+        found |= {"group": group_name, "version": version}
+    return found
+
+
+def subresources(resource: Resource) -> list[str]:
+    """The subresources in the order in which they are listed."""
+    return sorted(resource.subresources) if resource.builtin else list(resource.subresources)
 
 
 def resource_list(group_version: str, resources: Iterable[Resource]) -> Object:
     """`/api/v1` or `/apis/GROUP/VERSION`."""
     entries = []
-    for resource in resources:
-        entries.append(_entry(resource))
-        entries += [_subresource_entry(resource, name) for name in resource.subresources]
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": entries}
+    for resource in sorted(resources, key=lambda one: one.plural):
+        entries.append(entry(resource))
+        entries += [subresource_entry(resource, name) for name in subresources(resource)]
+    document: Object = {"kind": "APIResourceList", "groupVersion": group_version, "resources": entries}
+    return document if "/" not in group_version else {"apiVersion": "v1", **document}

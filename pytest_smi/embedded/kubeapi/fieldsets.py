@@ -5,6 +5,7 @@ a set. How deep paths go is up to the schema: an atomic list or map is one field
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from pytest_smi.embedded.kubeapi.schema import PRESERVE, Schema
@@ -76,6 +77,8 @@ def compare(old: Any, new: Any, schema: Schema, path: Path, changed: FieldSet, r
     """Add the paths that are new or different to `changed`, and those that are gone to `removed`."""
     if old is new:
         return
+    # null stands for an empty list or map: nobody owns that it is there
+    old, new = _empty_for_null(old, new), _empty_for_null(new, old)
     same_shape = type(old) is type(new) and isinstance(new, (dict, list))
     if not same_shape or is_atomic(new, schema):
         if old != new or type(old) is not type(new):
@@ -94,11 +97,27 @@ def compare(old: Any, new: Any, schema: Schema, path: Path, changed: FieldSet, r
             removed.add(below)
 
 
+def _empty_for_null(value: Any, other: Any) -> Any:
+    return type(other)() if value is None and isinstance(other, (dict, list)) else value
+
+
 def _children(value: Any, schema: Schema, path: Path) -> dict[Path, tuple[Any, Schema]]:
     if isinstance(value, dict):
         return {(*path, f"f:{name}"): (item, field_schema(schema, name)) for name, item in value.items()}
     items = schema.get("items") or _EMPTY
     return {(*path, item_element(item, schema)): (item, items) for item in value}
+
+
+def in_order(paths: Iterable[Path]) -> list[Path]:
+    """Paths in the order of the real server: at each level the fields themselves, then what is below them."""
+    below: dict[str, list[Path]] = {}
+    for path in paths:
+        below.setdefault(path[0], []).append(path[1:])
+    leaves = [(element,) for element in sorted(below) if () in below[element]]
+    rest = [
+        (element, *path) for element in sorted(below) for path in in_order([item for item in below[element] if item])
+    ]
+    return leaves + rest
 
 
 def to_fields_v1(found: FieldSet) -> Tree:

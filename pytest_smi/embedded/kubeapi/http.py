@@ -47,6 +47,8 @@ class Request:
     peer: tuple[str, int] = ("", 0)
     peer_certificate: dict[str, Any] | None = None
     user: User = ANONYMOUS
+    warnings: list[str] = field(default_factory=list)
+    """What the answer tells the user besides, each in a Warning header of its own."""
 
     def param(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""
@@ -91,8 +93,8 @@ def encode_json(value: object) -> bytes:
 
 
 def json_response(status: int, value: object, headers: dict[str, str] | None = None) -> Response:
-    """`value` as a JSON answer."""
-    return Response(status, encode_json(value), {"content-type": "application/json", **(headers or {})})
+    """`value` as a JSON answer, a line of its own."""
+    return Response(status, encode_json(value) + b"\n", {"content-type": "application/json", **(headers or {})})
 
 
 class _Refused(Exception):
@@ -208,6 +210,11 @@ async def _swallow(reader: asyncio.StreamReader) -> None:
         pass
 
 
+def _warning(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'warning: 299 - "{escaped}"'
+
+
 def _head(status: int, headers: Mapping[str, str], *extra: str) -> bytes:
     try:
         reason = HTTPStatus(status).phrase
@@ -296,11 +303,11 @@ class HttpServer:
             writer.write(_head(answer.status, answer.headers))
             await answer.takeover(connection.reader, writer)
             return False
-        return await self._send_stream(connection, answer) and keep
+        return await self._send_stream(connection, request, answer) and keep
 
     @staticmethod
     async def _send(writer: asyncio.StreamWriter, request: Request, answer: Response, keep: bool) -> None:
-        extra = [f"content-length: {len(answer.body)}"]
+        extra = [f"content-length: {len(answer.body)}", *map(_warning, request.warnings)]
         if not keep:
             extra.append("connection: close")
         head = _head(answer.status, answer.headers, *extra)
@@ -308,9 +315,9 @@ class HttpServer:
         if len(answer.body) > _FLUSH_ABOVE:
             await writer.drain()
 
-    async def _send_stream(self, connection: _Connection, answer: StreamResponse) -> bool:
+    async def _send_stream(self, connection: _Connection, request: Request, answer: StreamResponse) -> bool:
         """True when the stream came to its own end, so that the connection can go on."""
-        sender = asyncio.ensure_future(_pump(connection, answer))
+        sender = asyncio.ensure_future(_pump(connection, request, answer))
         gone = asyncio.ensure_future(connection.gone.wait())
         try:
             await asyncio.wait({sender, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -321,10 +328,10 @@ class HttpServer:
             await asyncio.gather(sender, gone, return_exceptions=True)
 
 
-async def _pump(connection: _Connection, answer: StreamResponse) -> None:
+async def _pump(connection: _Connection, request: Request, answer: StreamResponse) -> None:
     writer = connection.writer
     assert writer is not None
-    writer.write(_head(answer.status, answer.headers, "transfer-encoding: chunked"))
+    writer.write(_head(answer.status, answer.headers, "transfer-encoding: chunked", *map(_warning, request.warnings)))
     chunks = answer.chunks
     try:
         async for chunk in chunks:

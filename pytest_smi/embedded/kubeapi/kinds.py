@@ -1,11 +1,27 @@
 """The kinds that the server serves: a table of the built-ins, and the shape that custom resources share with them."""
 
+import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from pytest_smi.embedded.kubeapi import types
 
+CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+"""The order in which custom resources name theirs."""
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
+_STAGES = {"alpha": 0, "beta": 1, None: 2}
+
+
+def version_order(version: str) -> tuple[int, int, int, str]:
+    """A sort key: general availability before beta before alpha, newer before older, the rest by name."""
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        return (1, 0, 0, version)
+    return (0, -(_STAGES[match[2]] * 1000 + int(match[1])), -int(match[3] or 0), "")
 
 
 @dataclass(slots=True, frozen=True)
@@ -71,6 +87,7 @@ class _Row:
     subresources: str = ""
     categories: str = ""
     fields: str = ""
+    warning: str = ""
 
 
 _TABLE = (
@@ -83,13 +100,16 @@ _TABLE = (
         "pods",
         True,
         "po",
-        "status binding log exec attach portforward",
+        "status binding eviction log exec attach portforward",
         "all",
         "spec.nodeName spec.restartPolicy spec.schedulerName spec.serviceAccountName status.phase status.podIP "
         "status.nominatedNodeName",
     ),
     _Row("", "v1", "Service", "services", True, "svc", "status", "all", "spec.clusterIP spec.type"),
-    _Row("", "v1", "Endpoints", "endpoints", True, "ep"),
+    _Row(
+        *("", "v1", "Endpoints", "endpoints", True, "ep"),
+        warning="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    ),
     _Row("", "v1", "ServiceAccount", "serviceaccounts", True, "sa", "token"),
     _Row("", "v1", "ConfigMap", "configmaps", True, "cm"),
     _Row("", "v1", "Secret", "secrets", True, fields="type"),
@@ -105,7 +125,7 @@ _TABLE = (
         "reportingComponent source type",
     ),
     _Row("apps", "v1", "Deployment", "deployments", True, "deploy", "status scale", "all"),
-    _Row("apps", "v1", "ReplicaSet", "replicasets", True, "rs", "status scale", "all", "status.replicas"),
+    _Row("apps", "v1", "ReplicaSet", "replicasets", True, "rs", "status scale", "all"),
     _Row("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", True),
     _Row("rbac.authorization.k8s.io", "v1", "Role", "roles", True),
     _Row("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", True),
@@ -132,28 +152,35 @@ def _columns(text: str) -> tuple[Column, ...]:
     for item in text.split():
         name, kind, path = item.split(":", 2)
         hidden = name.startswith("*")
-        columns.append(Column(name.lstrip("*").replace("_", " "), kind, path, priority=1 if hidden else 0))
+        form = "name" if path == ".metadata.name" else ""
+        columns.append(Column(name.lstrip("*").replace("_", " "), kind, path, form, priority=1 if hidden else 0))
+    if any(column.name == "Name" for column in columns):
+        return tuple(columns)
     return (Column("Name", "string", ".metadata.name", "name"), *columns)
 
 
 _AGE = "Age:date:.metadata.creationTimestamp"
+_SUBJECTS = "*Users:string:@users *Groups:string:@groups *ServiceAccounts:string:@accounts"
 _COLUMNS = {
     "Namespace": f"Status:string:.status.phase {_AGE}",
     "Node": f"Status:string:@node_status Roles:string:@node_roles {_AGE} "
-    "Version:string:.status.nodeInfo.kubeletVersion",
+    "Version:string:.status.nodeInfo.kubeletVersion *Internal-IP:string:@node_internal "
+    "*External-IP:string:@node_external *OS-Image:string:@node_system *Kernel-Version:string:@node_kernel "
+    "*Container-Runtime:string:@node_runtime",
     "Pod": f"Ready:string:@pod_ready Status:string:@pod_status Restarts:string:@pod_restarts {_AGE} "
-    "*IP:string:.status.podIP *Node:string:.spec.nodeName *Nominated_Node:string:.status.nominatedNodeName "
-    "*Readiness_Gates:string:.spec.readinessGates[*].conditionType",
-    "Service": "Type:string:.spec.type Cluster-IP:string:.spec.clusterIP External-IP:string:@service_external "
+    "*IP:string:@pod_ip *Node:string:@pod_node *Nominated_Node:string:@pod_nominated "
+    "*Readiness_Gates:string:@pod_gates",
+    "Service": "Type:string:.spec.type Cluster-IP:string:@service_ip External-IP:string:@service_external "
     f"Port(s):string:@service_ports {_AGE} *Selector:string:@service_selector",
     "Endpoints": f"Endpoints:string:@endpoints {_AGE}",
-    "ServiceAccount": _AGE,
+    "ServiceAccount": f"Secrets:string:@secret_count {_AGE}",
     "ConfigMap": f"Data:string:@data_count {_AGE}",
     "Secret": f"Type:string:.type Data:string:@data_count {_AGE}",
-    "Event": "Last_Seen:date:@event_seen Type:string:.type Reason:string:.reason Object:string:@event_object "
-    "*Subobject:string:.involvedObject.fieldPath *Source:string:@event_source Message:string:.message",
-    "Deployment": "Ready:string:@deployment_ready Up-to-date:integer:@deployment_updated "
-    f"Available:integer:@deployment_available {_AGE} *Containers:string:@container_names "
+    "Event": "Last_Seen:string:@event_seen Type:string:.type Reason:string:.reason Object:string:@event_object "
+    "*Subobject:string:@event_part *Source:string:@event_source Message:string:@event_message "
+    "*First_Seen:string:@event_first *Count:string:@event_count *Name:string:.metadata.name",
+    "Deployment": "Ready:string:@deployment_ready Up-to-date:string:@deployment_updated "
+    f"Available:string:@deployment_available {_AGE} *Containers:string:@container_names "
     "*Images:string:@container_images *Selector:string:@selector",
     "ReplicaSet": "Desired:integer:.spec.replicas Current:integer:@status_replicas Ready:integer:@ready_replicas "
     f"{_AGE} *Containers:string:@container_names *Images:string:@container_images *Selector:string:@selector",
@@ -161,12 +188,37 @@ _COLUMNS = {
     f"Endpoints:string:@slice_endpoints {_AGE}",
     "Role": "Created_At:date:.metadata.creationTimestamp",
     "ClusterRole": "Created_At:date:.metadata.creationTimestamp",
-    "RoleBinding": f"Role:string:@role_ref {_AGE}",
-    "ClusterRoleBinding": f"Role:string:@role_ref {_AGE}",
+    "RoleBinding": f"Role:string:@role_ref {_AGE} {_SUBJECTS}",
+    "ClusterRoleBinding": f"Role:string:@role_ref {_AGE} {_SUBJECTS}",
     "CustomResourceDefinition": "Created_At:date:.metadata.creationTimestamp",
     "APIService": f"Service:string:@apiservice_service Available:string:@apiservice_available {_AGE}",
     "Lease": f"Holder:string:.spec.holderIdentity {_AGE}",
 }
+
+
+_OTHER_KINDS = {
+    ("v1", "Binding"),
+    ("v1", "DeleteOptions"),
+    ("v1", "Status"),
+    ("autoscaling/v1", "Scale"),
+    ("policy/v1", "Eviction"),
+}
+
+
+@cache
+def _builtin_kinds() -> set[tuple[str, str]]:
+    rows = {(f"{row.group}/{row.version}" if row.group else row.version, row.kind) for row in _TABLE}
+    return rows | _OTHER_KINDS
+
+
+def is_builtin(api_version: str, kind: str) -> bool:
+    """Whether the server knows such a kind without any CRD."""
+    return (api_version, kind) in _builtin_kinds()
+
+
+def unregistered(kind: str, version: str) -> str:
+    """What is said of a kind that the server does not know."""
+    return f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:110"'
 
 
 def builtin_resources() -> list[Resource]:
@@ -190,9 +242,17 @@ def builtin_resources() -> list[Resource]:
             if "scale" in row.subresources
             else None,
             selectable=tuple(row.fields.split()),
+            warning=row.warning,
         )
         for row in _TABLE
     ]
+
+
+TOKEN_REQUEST = Resource(
+    *("authentication.k8s.io", "v1", "TokenRequest", "tokenrequests", "tokenrequest", True),
+    schema=types.kind_schema("TokenRequest"),
+)
+"""What the subresource `token` of ServiceAccounts takes."""
 
 
 def review_resource(group: str, plural: str) -> Resource | None:
@@ -208,4 +268,5 @@ def review_resource(group: str, plural: str) -> Resource | None:
     if (group, plural) not in known:
         return None
     kind, namespaced = known[group, plural]
-    return Resource(group, "v1", kind, plural, kind.lower(), namespaced, storage_version="v1", verbs=("create",))
+    schema = types.kind_schema(kind)
+    return Resource(group, "v1", kind, plural, kind.lower(), namespaced, schema=schema, verbs=("create",))

@@ -10,6 +10,7 @@ from pytest_smi.embedded.kubeapi.fieldsets import FieldSet, Path, Tree
 from pytest_smi.embedded.kubeapi.kinds import Resource
 from pytest_smi.embedded.kubeapi.objects import now
 from pytest_smi.embedded.kubeapi.schema import Schema, clone
+from pytest_smi.embedded.kubeapi.typed import tidy
 
 Object = dict[str, Any]
 
@@ -47,6 +48,11 @@ class Entry:
         return operation == "Apply" or self.api_version == api_version
 
     @property
+    def order(self) -> tuple[str, ...]:
+        """Sorts entries: appliers first, then by time."""
+        return self.operation, self.time, self.manager, self.api_version, self.subresource
+
+    @property
     def fields(self) -> FieldSet:
         """The paths owned."""
         return fieldsets.from_fields_v1(self.tree)
@@ -71,35 +77,38 @@ class Entry:
             "manager": self.manager,
             "operation": self.operation,
             "apiVersion": self.api_version,
-            "time": self.time,
             "fieldsType": "FieldsV1",
             "fieldsV1": self.tree,
         }
-        if self.subresource:
-            found["subresource"] = self.subresource
-        return found
+        # What is owned through a scale is owned at no time in particular.
+        return found | {name: value for name, value in self._optional().items() if value}
+
+    def _optional(self) -> dict[str, str]:
+        scaled = self.subresource == "scale"
+        return {"time": "" if scaled else self.time, "subresource": self.subresource}
 
 
 def read(obj: Object | None) -> list[Entry]:
-    """The entries of an object; what cannot be read is dropped."""
+    """The entries of an object; none at all when one of them cannot be read."""
     listed = ((obj or {}).get("metadata") or {}).get("managedFields") or []
+    if not all(item.get("operation") in ("Apply", "Update") and item.get("fieldsV1") for item in listed):
+        return []
     return [
         Entry(
             item.get("manager", ""),
-            item.get("operation", "Update"),
+            item["operation"],
             item.get("apiVersion", ""),
             item.get("subresource", ""),
             item.get("time") or "",
-            item.get("fieldsV1") or {},
+            item["fieldsV1"],
         )
         for item in listed
-        if isinstance(item, dict) and item.get("manager")
     ]
 
 
 def write(obj: Object, entries: list[Entry]) -> None:
-    """Put the entries that own something into the object: appliers first, as the real server orders them."""
-    kept = sorted((entry for entry in entries if entry.tree), key=lambda entry: entry.operation != "Apply")
+    """Put the entries that own something into the object, in the order of the real server."""
+    kept = sorted((entry for entry in entries if entry.tree), key=lambda entry: entry.order)
     obj["metadata"].pop("managedFields", None)
     if kept:
         obj["metadata"]["managedFields"] = [entry.manifest() for entry in kept]
@@ -116,41 +125,61 @@ def typed(resource: Resource) -> Schema:
 def tracked(obj: Object, resource: Resource, subresource: str) -> Object:
     """The part of an object whose fields a write through this (sub)resource can own."""
     if subresource == "status":
-        return {"status": obj["status"]} if "status" in obj else {}
-    found = {name: value for name, value in obj.items() if name not in ("apiVersion", "kind", "metadata")}
-    if resource.has_status:
-        found.pop("status", None)
-    metadata = {name: value for name, value in obj["metadata"].items() if name not in _OWN_META}
+        found = {name: value for name, value in obj.items() if name == "status"}
+    else:
+        found = {name: value for name, value in obj.items() if name not in ("apiVersion", "kind", "metadata")}
+        if resource.has_status:
+            found.pop("status", None)
+    hidden = _OWN_META | ({"labels"} if subresource == "status" and resource.kind == "Deployment" else set())
+    metadata = {name: value for name, value in obj["metadata"].items() if name not in hidden}
     if metadata:
         found["metadata"] = metadata
     return found
 
 
+def empty(resource: Resource) -> Object:
+    """What an object is before anybody has said anything about it: the structs of a built-in kind are there already."""
+    blank = tidy({}, resource.schema) if resource.builtin else {}
+    return {**blank, "metadata": {}}
+
+
 def track_write(new: Object, old: Object | None, call: Call) -> None:
     """Make the manager of an ordinary write the owner of what it changed, at the cost of all others."""
-    resource, subresource = call.resource, call.target.subresource
+    entries = _given(new, old, call)
+    if old is not None and not entries:  # nobody is tracked on objects of which nobody was
+        new["metadata"].pop("managedFields", None)
+        return
+    before, subresource = old if old is not None else empty(call.resource), call.target.subresource
+    write(new, changed_by(entries, before, new, call.resource, subresource, call.manager))
+
+
+def _given(new: Object, old: Object | None, call: Call) -> list[Entry]:
+    """The entries that the writer wants; those of the old object unless there are some, or explicitly none."""
     given = new["metadata"].get("managedFields")
-    clean_slate = given is not None and not any(given)  # [] and [{}] both ask for it
-    entries = [] if clean_slate else read(new if given else old)
-    schema = typed(resource)
+    if call.target.subresource:
+        return read(old)
+    if given is not None and not any(given):  # [] and [{}] both ask for it
+        return []
+    return read(new) or read(old)
+
+
+def changed_by(
+    entries: list[Entry], old: Object, new: Object, resource: Resource, subresource: str, manager: str
+) -> list[Entry]:
+    """The entries after an ordinary write by a manager."""
     changed: FieldSet = set()
     removed: FieldSet = set()
-    before = tracked(old, resource, subresource) if old else {}
-    after = tracked(new, resource, subresource)
-    fieldsets.compare(before, after, schema, (), changed, removed)
+    before, after = (tracked(obj, resource, subresource) for obj in (old, new))
+    fieldsets.compare(before, after, typed(resource), (), changed, removed)
     changed.discard(("f:metadata",))  # metadata as a whole has no owner
     if gone := changed | removed:
         for entry in entries:
             entry.lose(gone)
-    if changed:
-        _own(entries, changed, call)
-    write(new, entries)
-
-
-def _own(entries: list[Entry], changed: set[Path], call: Call) -> None:
-    api_version, subresource = call.resource.api_version, call.target.subresource
+    if not changed:
+        return entries
     for entry in entries:
-        if entry.same_owner(call.manager, "Update", api_version, subresource):
+        if entry.same_owner(manager, "Update", resource.api_version, subresource):
             entry.gain(changed)
-            return
-    entries.append(Entry(call.manager, "Update", api_version, subresource, now(), fieldsets.to_fields_v1(changed)))
+            return entries
+    tree = fieldsets.to_fields_v1(changed)
+    return [*entries, Entry(manager, "Update", resource.api_version, subresource, now(), tree)]

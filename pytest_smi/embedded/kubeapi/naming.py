@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from pytest_smi.embedded.kubeapi import owners
 from pytest_smi.embedded.kubeapi.status import Cause
 from pytest_smi.embedded.kubeapi.values import invalid_value
 
@@ -35,6 +36,12 @@ _VALUE_TEXT = (
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
 
+_KEY_TEXT = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
+    "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
+
+_is_key = re.compile(r"[-._a-zA-Z0-9]+").fullmatch
 _is_label = re.compile(_LABEL).fullmatch
 _is_subdomain = re.compile(_SUBDOMAIN).fullmatch
 _is_rfc1035 = re.compile(_RFC1035).fullmatch
@@ -45,7 +52,7 @@ _TOTAL_ANNOTATIONS = 256 * 1024
 
 
 def _too_long(limit: int) -> str:
-    return f"must be no more than {limit} bytes"
+    return f"must be no more than {limit} characters"
 
 
 def dns_label(name: str) -> list[str]:
@@ -73,7 +80,33 @@ def path_segment(name: str) -> list[str]:
     return [f"may not contain '{sign}'" for sign in "/%" if sign in name]
 
 
-_RULES = {"Namespace": dns_label, "Service": dns_1035}
+def undotted_label(name: str) -> list[str]:
+    """What keeps `name` from being the name of a namespace."""
+    return ["must not contain dots"] if "." in name else dns_label(name)
+
+
+def config_key(name: str) -> list[str]:
+    """What keeps `name` from being a key of a ConfigMap or Secret."""
+    if name in (".", "..") or (name.startswith("..") and _is_key(name)):
+        return [f"must not be '{name}'" if name in (".", "..") else "must not start with '..'"]
+    return [] if _is_key(name) else [_KEY_TEXT]
+
+
+def port_name(name: str) -> list[str]:
+    """What keeps `name` from being the name of a container's port (an IANA service name)."""
+    problems = [] if len(name) <= 15 else ["must be no more than 15 characters"]
+    if not re.fullmatch(r"[-a-z0-9]+", name):
+        problems.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+    if not re.search(r"[a-z]", name):
+        problems.append("must contain at least one letter (a-z)")
+    if "--" in name:
+        problems.append("must not contain consecutive hyphens")
+    if name.startswith("-") or name.endswith("-"):
+        problems.append("must not begin or end with a hyphen")
+    return problems
+
+
+_RULES = {"Namespace": undotted_label, "Service": dns_1035}
 
 
 def name_problems(group: str, kind: str, name: str) -> list[str]:
@@ -95,7 +128,7 @@ def qualified_name(key: str) -> list[str]:
     if not name:
         problems.append("name part must be non-empty")
     elif len(name) > 63:
-        problems.append("name part must be no more than 63 bytes")
+        problems.append("name part must be no more than 63 characters")
     if not _is_qualified(name):
         problems.append(_QUALIFIED_TEXT)
     return problems
@@ -130,23 +163,37 @@ def annotation_causes(annotations: dict[str, str], path: str) -> list[Cause]:
 def metadata_causes(metadata: dict[str, Any], group: str, kind: str, path: str = "metadata") -> list[Cause]:
     """Everything wrong with the metadata of a new object."""
     causes = []
+    if base := metadata.get("generateName"):
+        # What will be added may come after a dash or a dot.
+        problems = name_problems(group, kind, base.rstrip("-.") if base[:-1] else base)
+        causes += [invalid_value(f"{path}.generateName", base, text) for text in problems]
     if name := metadata.get("name"):
         causes += [invalid_value(f"{path}.name", name, text) for text in name_problems(group, kind, name)]
     else:
         causes.append(Cause("FieldValueRequired", "Required value: name or generateName is required", f"{path}.name"))
-    causes += label_causes(metadata.get("labels") or {}, f"{path}.labels")
+    return causes + updated_metadata_causes(metadata, path)
+
+
+def updated_metadata_causes(metadata: dict[str, Any], path: str = "metadata") -> list[Cause]:
+    """Everything wrong with what may change in metadata."""
+    causes = label_causes(metadata.get("labels") or {}, f"{path}.labels")
     causes += annotation_causes(metadata.get("annotations") or {}, f"{path}.annotations")
-    for index, owner in enumerate(metadata.get("ownerReferences") or ()):
-        causes += _owner_causes(owner, f"{path}.ownerReferences[{index}]")
-    for finalizer in metadata.get("finalizers") or ():
+    causes += owners.causes(metadata.get("ownerReferences") or [], f"{path}.ownerReferences")
+    finalizers = metadata.get("finalizers") or []
+    for index, finalizer in enumerate(finalizers):
         causes += [invalid_value(f"{path}.finalizers", finalizer, text) for text in qualified_name(finalizer)]
+        causes += finalizer_domain_causes(finalizer, f"{path}.finalizers[{index}]")
+    if {"orphan", "foregroundDeletion"} <= set(finalizers):
+        text = "finalizer orphan and foregroundDeletion cannot be both set"
+        causes.append(invalid_value(f"{path}.finalizers", finalizers, text))
     return causes
 
 
-def _owner_causes(owner: dict[str, Any], path: str) -> list[Cause]:
-    needed = {"apiVersion": "version", "kind": "kind", "name": "name", "uid": "uid"}
-    return [
-        invalid_value(f"{path}.{field}", owner.get(field) or "", f"{noun} must not be empty")
-        for field, noun in needed.items()
-        if not owner.get(field)
-    ]
+_STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
+
+
+def finalizer_domain_causes(name: str, path: str) -> list[Cause]:
+    """A finalizer that is neither a standard one nor has a domain."""
+    if "/" in name or name in _STANDARD_FINALIZERS:
+        return []
+    return [invalid_value(path, name, "name is neither a standard finalizer name nor is it fully qualified")]

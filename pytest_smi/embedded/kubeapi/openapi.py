@@ -52,7 +52,7 @@ def document_v2(resources: Sequence[Resource], version: str) -> dict[str, Any]:
 class OpenApi:
     """Answers everything under `/openapi/`; ready for `ApiServer.openapi`."""
 
-    def __init__(self, registry: Registry, version: str = "v1.37.0") -> None:
+    def __init__(self, registry: Registry, version: str = "v1.34.1") -> None:
         self._registry = registry
         self._version = version
         self._documents: dict[str, tuple[list[Resource], str, bytes]] = {}
@@ -67,7 +67,7 @@ class OpenApi:
             return self._respond(request, *self._document("v2", self._registry.resources()))
         if path.startswith("v3/"):
             resources = self._by_path().get(path.removeprefix("v3/"))
-            return self._respond(request, *self._document(path, resources)) if resources else None
+            return self._respond(request, *self._document(path, resources)) if resources else Response(404)
         return None
 
     def _by_path(self) -> dict[str, list[Resource]]:

@@ -6,7 +6,6 @@ what Swagger 2.0 can say: no nullable, no anyOf/oneOf/not.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.embedded.kubeapi import types
@@ -20,9 +19,16 @@ Schema = dict[str, Any]
 
 GVK = "x-kubernetes-group-version-kind"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
-_META_TYPES = {"ObjectMeta", "ListMeta", "OwnerReference", "LabelSelector", "LabelSelectorRequirement", "Condition"}
+_META_TYPES = {
+    *("ObjectMeta", "ListMeta", "OwnerReference", "ManagedFieldsEntry", "LabelSelector", "LabelSelectorRequirement"),
+    "Condition",
+}
+_FORMATS = {"date-time-micro": "date-time"}
+"""Formats that only we know, and what they are to everyone else."""
 _NOT_IN_V2 = ("nullable", "anyOf", "oneOf", "allOf", "not")
 _HOLD_SCHEMAS = ("anyOf", "oneOf", "allOf")
+_OURS = (types.POINTER, types.ALWAYS)
+_OF_THE_TYPE = ("type", "properties", "required", *_OURS)
 _API_VERSION = "The API version of this object, such as v1 or apps/v1."
 _KIND = "The kind of this object."
 _META_DESCRIPTION = "Standard object metadata: name, namespace, labels, annotations and what the server keeps."
@@ -115,16 +121,18 @@ class Components:
         return extra | (self.ref(name) if self._v2 else {"allOf": [self.ref(name)]})
 
     def _convert(self, schema: Schema, prefix: str, *, top: bool = False) -> Schema:
-        name = None if top else _type_names().get(id(schema.get("properties")))
+        name = "" if top else types.name_of(schema)
         if name:
             self._named(name, prefix)
-            kept = {key: value for key, value in schema.items() if key not in ("type", "properties", "required")}
+            kept = {key: value for key, value in schema.items() if key not in _OF_THE_TYPE}
             return self._referring((META if name in _META_TYPES else prefix) + name, kept)
         converted: Schema = {}
         for key, value in schema.items():
-            if self._v2 and key in _NOT_IN_V2:
+            if key in _OURS or (self._v2 and key in _NOT_IN_V2):
                 continue
             converted[key] = self._keyword(key, value, prefix)
+        if schema.get("format") == "quantity":
+            return {"type": "string"}
         if schema.get("x-kubernetes-int-or-string") and "type" not in converted:
             converted |= _INT_OR_STRING_V2 if self._v2 else _INT_OR_STRING_V3
         return converted
@@ -136,7 +144,7 @@ class Components:
             return self._convert(value, prefix)
         if key in _HOLD_SCHEMAS:
             return [self._convert(item, prefix) for item in value]
-        return value
+        return _FORMATS.get(value, value) if key == "format" else value
 
 
 _INT_OR_STRING_V2: Schema = {"type": "string", "format": "int-or-string"}
@@ -159,9 +167,3 @@ def _builtin_prefix(group: str, version: str) -> str:
     if group == "apiregistration.k8s.io":
         return f"io.k8s.kube-aggregator.pkg.apis.apiregistration.{version}."
     return f"io.k8s.api.{group.removesuffix('.k8s.io').split('.')[0] or 'core'}.{version}."
-
-
-@cache
-def _type_names() -> dict[int, str]:
-    """Names of built-in types by the identity of their `properties`, which shallow copies of a type share."""
-    return {id(schema["properties"]): name for name, schema in types.definitions().items()}

@@ -1,9 +1,11 @@
 """Merge patch (RFC 7396), JSON patch (RFC 6902) and strategic merge patch."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from pytest_smi.embedded.kubeapi.fieldsets import field_schema
+from pytest_smi.embedded.kubeapi.go_texts import printed
 from pytest_smi.embedded.kubeapi.schema import Schema, clone
 
 
@@ -108,7 +110,7 @@ def _one_operation(document: Any, operation: dict[str, Any]) -> Any:
     if name == "add":
         return _add(document, parts, clone(operation["value"]))
     if name == "replace":
-        if parts:
+        if parts and not isinstance(_lookup(document, parts[:-1]), dict):  # what is not in a map may be replaced
             _remove(document, parts)
         return _add(document, parts, clone(operation["value"]))
     if name == "remove":
@@ -134,7 +136,7 @@ def strategic_merge(value: Any, patch: Any, schema: Schema) -> Any:
     if directive == "replace":
         return {name: clone(item) for name, item in patch.items() if name != "$patch"}
     if directive not in (None, "merge"):
-        raise PatchError(f"unknown $patch value {directive!r}")
+        raise PatchError(f"unknown patch type: {directive} in map: {printed(patch)}")
     result = dict(value) if isinstance(value, dict) else {}
     if isinstance(kept := patch.get("$retainKeys"), list):
         result = {name: item for name, item in result.items() if name in kept}
@@ -159,13 +161,13 @@ def _strategic_list(value: list[Any], patch: list[Any], schema: Schema) -> list[
         return [clone(item) for item in patch]
     key = schema.get("x-kubernetes-patch-merge-key")
     if key is None:
-        return value + [item for item in patch if item not in value]
+        return _in_order([*value, *(item for item in patch if item not in value)], patch, value, lambda item: item)
     if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
         return [clone(item) for item in patch if not (isinstance(item, dict) and "$patch" in item)]
     result, items = list(value), schema.get("items") or {}
     for item in patch:
         if not isinstance(item, dict) or key not in item:
-            raise PatchError(f"map: {item} does not contain declared merge key: {key}")
+            raise PatchError(f"map: {printed(item)} does not contain declared merge key: {key}")
         place = next((index for index, found in enumerate(result) if found.get(key) == item[key]), None)
         if item.get("$patch") == "delete":
             result = [found for found in result if found.get(key) != item[key]]
@@ -173,7 +175,21 @@ def _strategic_list(value: list[Any], patch: list[Any], schema: Schema) -> list[
             result.append(strategic_merge({}, item, items))
         else:
             result[place] = strategic_merge(result[place], item, items)
-    return result
+    return _in_order(result, patch, value, lambda item: item.get(key))
+
+
+def _in_order(merged: list[Any], patch: list[Any], before: list[Any], identity: Callable[[Any], Any]) -> list[Any]:
+    """Items of the patch come in its order, others keep theirs; between the two, what was first stays first."""
+    by_name = {identity(item): item for item in merged}
+    wanted, old = [identity(item) for item in patch], [identity(item) for item in before]
+    mine = [name for name in dict.fromkeys(wanted) if name in by_name]
+    theirs = [name for name in by_name if name not in mine]
+    names = []
+    while mine and theirs:
+        known = mine[0] in old and theirs[0] in old
+        first = theirs if known and old.index(theirs[0]) < old.index(mine[0]) else mine
+        names.append(first.pop(0))
+    return [by_name[name] for name in names + mine + theirs]
 
 
 def _list_directives(result: dict[str, Any], patch: dict[str, Any], schema: Schema) -> dict[str, Any]:

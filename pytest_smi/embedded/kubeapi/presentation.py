@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_smi.embedded.kubeapi import table
+from pytest_smi.embedded.kubeapi import status, table
 from pytest_smi.embedded.kubeapi.calls import Call
+from pytest_smi.embedded.kubeapi.kinds import Resource
 
 Object = dict[str, Any]
 
 
-def _metadata_only(obj: Object) -> Object:
-    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+def _metadata_only(obj: Object, version: str) -> Object:
+    return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": obj["metadata"]}
 
 
 def present(obj: Object, call: Call, *, headers: bool = True) -> Object:
@@ -18,26 +19,41 @@ def present(obj: Object, call: Call, *, headers: bool = True) -> Object:
     form = call.accepted.form
     if form == "Table":
         metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
-        return table.render([obj], call.resource, metadata, call.request.param("includeObject"), headers=headers)
+        include, version = call.request.param("includeObject"), call.accepted.version
+        return table.render([obj], call.resource, metadata, include, version, headers=headers)
     if form == "PartialObjectMetadata":
-        return _metadata_only(obj)
+        return _metadata_only(obj, call.accepted.version)
+    if form == "PartialObjectMetadataList":
+        why = f"you requested {form}, but the requested object is not a list ({_go_type(call.resource)})"
+        raise status.status(406, "NotAcceptable", why)
     return obj
+
+
+def _go_type(resource: Resource, suffix: str = "") -> str:
+    """What the real server calls its type."""
+    if not resource.builtin:
+        return f"*unstructured.Unstructured{suffix}"
+    return f"*{resource.group.split('.')[0] or 'core'}.{resource.kind}{suffix}"
 
 
 def present_list(objects: Sequence[Object], metadata: Object, call: Call) -> Object:
     """A list in the form that the client accepts."""
     form = call.accepted.form
     if form == "Table":
-        return table.render(objects, call.resource, metadata, call.request.param("includeObject"))
+        include, version = call.request.param("includeObject"), call.accepted.version
+        return table.render(objects, call.resource, metadata, include, version)
     if form == "PartialObjectMetadataList":
-        items = [_metadata_only(obj) for obj in objects]
+        items = [_metadata_only(obj, call.accepted.version) for obj in objects]
         return {
             "kind": "PartialObjectMetadataList",
-            "apiVersion": "meta.k8s.io/v1",
+            "apiVersion": f"meta.k8s.io/{call.accepted.version}",
             "metadata": metadata,
             "items": items,
         }
     resource = call.resource
+    if form:
+        why = f"you requested {form}, but the requested object is a list ({_go_type(resource, 'List')})"
+        raise status.status(406, "NotAcceptable", why)
     items = list(objects)
     if resource.builtin:  # as the real server: items of a typed list carry neither kind nor version
         items = [{key: value for key, value in obj.items() if key not in ("kind", "apiVersion")} for obj in items]

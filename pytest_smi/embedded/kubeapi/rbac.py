@@ -1,7 +1,7 @@
 """Role-based access control: who may do what, from Roles, ClusterRoles and their bindings.
 
-The rule matching is pure; `Authorizer` reads the stored objects and the built-in roles of rbac_defaults.py. Not done:
-the check that nobody grants more than they hold (escalation).
+The rule matching is pure; `Authorizer` reads the stored objects and the built-in roles of rbac_defaults.py. Aggregated
+ClusterRoles have their rules from a controller, as in a real cluster.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_smi.embedded.kubeapi import rbac_defaults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_smi.embedded.kubeapi.http import User
     from pytest_smi.embedded.kubeapi.reader import Reader
@@ -26,10 +26,17 @@ Rule = dict[str, Any]
 
 @dataclass(slots=True, frozen=True)
 class Grant:
-    """Rules that a user holds: in one namespace, or everywhere when `namespace` is None."""
+    """Rules that a user holds: in one namespace, or everywhere when `namespace` is None; `source` is the binding."""
 
     namespace: str | None
     rules: tuple[Rule, ...]
+    source: str = ""
+    missing: str = ""
+    """The role to which the binding refers in vain."""
+
+    def counts_for(self, action: Attributes) -> bool:
+        """Whether the grant has a say in an action."""
+        return self.namespace is None or (action.is_resource and self.namespace == action.namespace)
 
 
 def rule_allows(rule: Rule, action: Attributes) -> bool:
@@ -60,43 +67,37 @@ def subject_is(subject: Mapping[str, Any], user: User, namespace: str | None) ->
     return False
 
 
-def effective_rules(role: Mapping[str, Any], cluster_roles: Iterable[Mapping[str, Any]]) -> tuple[Rule, ...]:
-    """A role's own rules and, for an aggregated ClusterRole, those of every ClusterRole its selectors choose."""
-    rules: list[Rule] = list(role.get("rules") or ())
-    selectors = (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()
-    for other in cluster_roles if selectors else ():
-        labels = other["metadata"].get("labels") or {}
-        if other is not role and any(_selects(selector, labels) for selector in selectors):
-            rules += other.get("rules") or ()
-    return tuple(rules)
-
-
 class Authorizer:
     """Decides on actions. Members of system:masters may do everything."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._state: tuple[int, ...] = ()
-        self._grants: dict[tuple[str, tuple[str, ...]], tuple[list[Grant], list[str]]] = {}
+        self._grants: dict[tuple[str, tuple[str, ...]], list[Grant]] = {}
 
     def authorize(self, action: Attributes) -> tuple[bool, str]:
         """(allowed, reason). The reason of a refusal names the roles that bindings refer to in vain."""
         if MASTERS in action.user.groups:
             return True, ""
-        grants, missing = self._held_by(action.user)
+        grants = [grant for grant in self._held_by(action.user) if grant.counts_for(action)]
         for grant in grants:
-            if grant.namespace is not None and (not action.is_resource or grant.namespace != action.namespace):
-                continue
             if any(rule_allows(rule, action) for rule in grant.rules):
-                return True, "RBAC: allowed"
-        return False, f"RBAC: [{', '.join(missing)}]" if missing else ""
+                return True, f"RBAC: allowed by {grant.source}"
+        missing = [grant.missing for grant in grants if grant.missing]
+        if not missing:
+            return False, ""
+        return False, f"RBAC: {missing[0]}" if len(missing) == 1 else f"RBAC: [{', '.join(missing)}]"
 
     def rules_of(self, user: User, namespace: str) -> list[Rule]:
         """Every rule a user holds in a namespace, cluster-wide ones included."""
-        grants, _ = self._held_by(user)
-        return [rule for grant in grants if grant.namespace in (None, namespace) for rule in grant.rules]
+        return [rule for grant in self._held_by(user) if grant.namespace in (None, namespace) for rule in grant.rules]
 
-    def _held_by(self, user: User) -> tuple[list[Grant], list[str]]:
+    def rules_of_role(self, reference: Mapping[str, str], namespace: str | None) -> list[Rule] | None:
+        """The rules of the role that a binding refers to; None when there is no such role."""
+        role = self._role(reference, namespace, self._cluster_roles())
+        return None if role is None else list(role.get("rules") or ())
+
+    def _held_by(self, user: User) -> list[Grant]:
         resources = ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
         state = tuple(self._reader.last_change(GROUP, resource) for resource in resources)
         if state != self._state:
@@ -107,24 +108,28 @@ class Authorizer:
             self._grants[key] = self._collect(user)
         return self._grants[key]
 
-    def _collect(self, user: User) -> tuple[list[Grant], list[str]]:
-        cluster_roles = _with_defaults(self._reader.objects(GROUP, "clusterroles"), rbac_defaults.cluster_roles())
+    def _cluster_roles(self) -> dict[str, dict[str, Any]]:
+        return _with_defaults(self._reader.objects(GROUP, "clusterroles"), rbac_defaults.cluster_roles())
+
+    def _collect(self, user: User) -> list[Grant]:
+        cluster_roles = self._cluster_roles()
         bindings = _with_defaults(
             self._reader.objects(GROUP, "clusterrolebindings"), rbac_defaults.cluster_role_bindings()
         )
         grants: list[Grant] = []
-        missing: list[str] = []
         for binding in (*bindings.values(), *self._reader.objects(GROUP, "rolebindings")):
-            namespace = binding["metadata"].get("namespace")
-            if not any(subject_is(subject, user, namespace) for subject in binding.get("subjects") or ()):
+            namespace, reference = binding["metadata"].get("namespace"), binding["roleRef"]
+            subjects = [one for one in binding.get("subjects") or () if subject_is(one, user, namespace)]
+            if not subjects:
                 continue
-            role = self._role(binding["roleRef"], namespace, cluster_roles)
+            role = self._role(reference, namespace, cluster_roles)
             if role is None:
-                reference = binding["roleRef"]
-                missing.append(f'{reference["kind"].lower()}.{GROUP} "{reference["name"]}" not found')
+                why = f'{reference["kind"].lower()}.{GROUP} "{reference["name"]}" not found'
+                grants.append(Grant(namespace, (), missing=why))
             else:
-                grants.append(Grant(namespace, effective_rules(role, cluster_roles.values())))
-        return grants, missing
+                source = _described(binding, subjects[0])
+                grants.append(Grant(namespace, tuple(role.get("rules") or ()), source))
+        return grants
 
     def _role(
         self, reference: Mapping[str, str], namespace: str | None, cluster_roles: Mapping[str, dict[str, Any]]
@@ -132,6 +137,18 @@ class Authorizer:
         if reference["kind"] == "ClusterRole":
             return cluster_roles.get(reference["name"])
         return self._reader.object(GROUP, "roles", namespace or "", reference["name"])
+
+
+def _described(binding: Mapping[str, Any], subject: Mapping[str, Any]) -> str:
+    """`RoleBinding "readers/tea" of Role "reader" to User "otto"`."""
+    metadata, role = binding["metadata"], binding["roleRef"]
+    namespace, whom = metadata.get("namespace"), subject["name"]
+    if subject["kind"] == "ServiceAccount":
+        whom = f"{whom}/{subject.get('namespace') or namespace}"
+    kind, name = (
+        ("RoleBinding", f"{metadata['name']}/{namespace}") if namespace else ("ClusterRoleBinding", metadata["name"])
+    )
+    return f'{kind} "{name}" of {role["kind"]} "{role["name"]}" to {subject["kind"]} "{whom}"'
 
 
 def _with_defaults(stored: Sequence[dict[str, Any]], defaults: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -154,23 +171,3 @@ def _url_matches(pattern: str, path: str) -> bool:
     if pattern == "*":
         return True
     return path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
-
-
-def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """A label selector as role aggregation uses it: matchLabels and matchExpressions, all of which must hold."""
-    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-        return False
-    return all(_expression_holds(expression, labels) for expression in selector.get("matchExpressions") or ())
-
-
-def _expression_holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    key, values = expression["key"], expression.get("values") or ()
-    match expression["operator"]:
-        case "In":
-            return labels.get(key) in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case _:
-            return key not in labels

@@ -71,7 +71,6 @@ def cluster_roles() -> list[dict[str, Any]]:
         _rule(["networking.k8s.io"], ["ingresses", "networkpolicies"], _READ),
     ]
     edit = [
-        *view,
         _rule([""], ["secrets"], _READ),
         _rule([""], _CORE_WRITE, _WRITE),
         _rule(
@@ -84,7 +83,6 @@ def cluster_roles() -> list[dict[str, Any]]:
         _rule(["networking.k8s.io"], ["ingresses", "networkpolicies"], _WRITE),
     ]
     admin = [
-        *edit,
         _rule(["rbac.authorization.k8s.io"], ["roles", "rolebindings"], [*_READ, *_WRITE]),
         _rule(["authorization.k8s.io"], ["localsubjectaccessreviews"], ["create"]),
     ]
@@ -99,11 +97,15 @@ def cluster_roles() -> list[dict[str, Any]]:
     ]
     return [
         _role("cluster-admin", everything),
-        _role("admin", admin, aggregates="admin"),
-        _role("edit", edit, aggregates="edit"),
-        _role("view", view, aggregates="view"),
+        _role("admin", [*admin, *edit, *view], aggregates="admin"),
+        _role("edit", [*edit, *view], aggregates="edit", part_of="admin"),
+        _role("view", view, aggregates="view", part_of="edit"),
+        _role("system:aggregate-to-admin", admin, part_of="admin"),
+        _role("system:aggregate-to-edit", edit, part_of="edit"),
+        _role("system:aggregate-to-view", view, part_of="view"),
         _role("system:basic-user", reviews),
         _role("system:discovery", [{"nonResourceURLs": [*_DISCOVERY_URLS, *_INFO_URLS], "verbs": ["get"]}]),
+        _role("system:public-info-viewer", [{"nonResourceURLs": _INFO_URLS, "verbs": ["get"]}]),
         _role("system:auth-delegator", delegation),
     ]
 
@@ -115,6 +117,7 @@ def cluster_role_bindings() -> list[dict[str, Any]]:
         _binding("cluster-admin", "system:masters"),
         _binding("system:basic-user", "system:authenticated"),
         _binding("system:discovery", "system:authenticated"),
+        _binding("system:public-info-viewer", "system:authenticated", "system:unauthenticated"),
     ]
 
 
@@ -141,21 +144,24 @@ def _rule(groups: list[str], resources: list[str], verbs: list[str]) -> dict[str
     return {"apiGroups": groups, "resources": resources, "verbs": verbs}
 
 
-def _role(name: str, rules: list[dict[str, Any]], aggregates: str = "") -> dict[str, Any]:
+def _role(name: str, rules: list[dict[str, Any]], aggregates: str = "", part_of: str = "") -> dict[str, Any]:
+    """A ClusterRole; `part_of` is the role that gains its rules, `aggregates` tells that it gains those of others."""
     role: dict[str, Any] = {"apiVersion": _API, "kind": "ClusterRole", "metadata": _metadata(name), "rules": rules}
     if aggregates:
         selector = {"matchLabels": {_AGGREGATE + aggregates: "true"}}
         role["aggregationRule"] = {"clusterRoleSelectors": [selector]}
+    if part_of:
+        role["metadata"]["labels"][_AGGREGATE + part_of] = "true"
     return role
 
 
-def _binding(role: str, group: str) -> dict[str, Any]:
+def _binding(role: str, *groups: str) -> dict[str, Any]:
     return {
         "apiVersion": _API,
         "kind": "ClusterRoleBinding",
         "metadata": _metadata(role),
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group}],
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group} for group in groups],
     }
 
 

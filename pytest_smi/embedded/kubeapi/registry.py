@@ -26,6 +26,10 @@ class Registry:
         """The resources of one group, all versions."""
         return [resource for resource in self._resources.values() if resource.group == group]
 
+    def serves(self, group: str, version: str) -> bool:
+        """Whether there is anything in a version of a group."""
+        return any((one.group, one.version) == (group, version) for one in self._resources.values())
+
     def storage(self, group: str, plural: str) -> Resource | None:
         """Any served version of a resource, the storage version if it is served."""
         found = [resource for resource in self._resources.values() if resource.key == (group, plural)]

@@ -12,6 +12,7 @@ _COLLECTION = {
     "deletecollection": deletes.delete_collection,
 }
 _OBJECT = {"get": reads.get, "update": writes.replace, "patch": patching.patch, "delete": deletes.delete}
+_POSTED = {"binding": binding.bind, "eviction": binding.evict}
 _STATUS = {"get": reads.get, "update": writes.replace, "patch": patching.patch}
 
 
@@ -26,7 +27,7 @@ class ResourceRoutes:
         """The answer of a verb. Raises ApiError: 404 no such subresource, 405 no such verb."""
         target, resource = call.target, call.resource
         wanted = verb(call.request, target)
-        if wanted == "watch" or (wanted == "get" and call.request.param("watch") in ("true", "1")):
+        if wanted == "watch":
             return watches.start(self._state, call, self._bookmark_seconds)
         if target.subresource:
             return await self._subresource(call, wanted)
@@ -49,8 +50,8 @@ class ResourceRoutes:
             handler = scale.HANDLERS.get(wanted)
         elif name == "finalize":
             handler = writes.finalize_namespace if wanted == "update" else None
-        elif name == "binding":
-            handler = binding.create if wanted == "create" else None
+        elif name in _POSTED:
+            handler = _POSTED[name] if wanted == "create" else None
         else:
             raise status.unknown_path()  # a subresource that a hook would serve, and none is there
         if handler is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_smi.embedded.kubeapi import status
 from pytest_smi.embedded.kubeapi.http import User
 from pytest_smi.embedded.kubeapi.routing import Attributes
+from pytest_smi.embedded.kubeapi.values import invalid_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,22 +42,23 @@ class AccessReviews:
 
     def own(self, body: dict[str, Any], request: Request) -> dict[str, Any]:
         """SelfSubjectAccessReview (`kubectl auth can-i`)."""
-        return self._judge("SelfSubjectAccessReview", body, request.user)
+        return self._judge(body, request.user)
 
     def other(self, body: dict[str, Any], request: Request) -> dict[str, Any]:
         """SubjectAccessReview: about the user and groups that its spec names."""
-        return self._judge("SubjectAccessReview", body, _named_user("SubjectAccessReview", body))
+        return self._judge(body, _named_user(body))
 
     def local(self, body: dict[str, Any], request: Request) -> dict[str, Any]:
         """LocalSubjectAccessReview: the same within the namespace it is posted to."""
-        attributes = (body.get("spec") or {}).get("resourceAttributes") or {}
-        if attributes.get("namespace") != body.get("metadata", {}).get("namespace"):
-            raise _invalid("LocalSubjectAccessReview", "spec.resourceAttributes.namespace", "must match the namespace")
-        return self._judge("LocalSubjectAccessReview", body, _named_user("LocalSubjectAccessReview", body))
+        attributes = body["spec"].get("resourceAttributes") or {}
+        wanted = attributes.get("namespace", "")
+        if wanted != body["metadata"].get("namespace"):
+            raise _invalid("spec.resourceAttributes.namespace", wanted, "must match metadata.namespace")
+        return self._judge(body, _named_user(body))
 
     def rules(self, body: dict[str, Any], request: Request) -> dict[str, Any]:
         """SelfSubjectRulesReview (`kubectl auth can-i --list`)."""
-        namespace = (body.get("spec") or {}).get("namespace")
+        namespace = body["spec"].get("namespace")
         if not namespace:
             raise status.bad_request("no namespace on request")
         held = self._authorizer.rules_of(request.user, namespace)
@@ -65,32 +67,36 @@ class AccessReviews:
             "nonResourceRules": [rule for rule in held if rule.get("nonResourceURLs")],
             "incomplete": False,
         }
-        return body | {"status": answer}
+        return body | {"spec": {}, "status": answer}
 
-    def _judge(self, kind: str, body: dict[str, Any], user: User) -> dict[str, Any]:
-        allowed, reason = self._authorizer.authorize(_access(kind, body, user))
-        return body | {"status": {"allowed": allowed} | ({"reason": reason} if reason else {})}
+    def _judge(self, body: dict[str, Any], user: User) -> dict[str, Any]:
+        allowed, reason = self._authorizer.authorize(_access(body, user))
+        return body | {"status": {"allowed": allowed, "reason": reason}}
 
 
-def _access(kind: str, body: dict[str, Any], user: User) -> Attributes:
-    spec = body.get("spec") or {}
-    resource, other = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    if (resource is None) == (other is None):
-        raise _invalid(kind, "spec", "exactly one of nonResourceAttributes or resourceAttributes must be specified")
-    if resource is None:
-        other = other or {}
+def _access(body: dict[str, Any], user: User) -> Attributes:
+    resource, other = body["spec"].get("resourceAttributes"), body["spec"].get("nonResourceAttributes")
+    if resource is not None and other is not None:
+        value = {"Path": other.get("path", ""), "Verb": other.get("verb", "")}
+        text = "cannot be specified in combination with resourceAttributes"
+        raise _invalid("spec.nonResourceAttributes", value, text)
+    if resource is not None:
+        wanted = {key: resource.get(key, "") for key in ("group", "resource", "subresource", "namespace", "name")}
+        return Attributes(user, resource.get("verb", ""), **wanted, is_resource=True)
+    if other is not None:
         return Attributes(user, other.get("verb", ""), path=other.get("path", ""))
-    wanted = {key: resource.get(key, "") for key in ("group", "resource", "subresource", "namespace", "name")}
-    return Attributes(user, resource.get("verb", ""), **wanted, is_resource=True)
+    text = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+    raise _invalid("spec.resourceAttributes", None, text)
 
 
-def _named_user(kind: str, body: dict[str, Any]) -> User:
-    spec = body.get("spec") or {}
+def _named_user(body: dict[str, Any]) -> User:
+    spec = body["spec"]
     if not spec.get("user") and not spec.get("groups"):
-        raise _invalid(kind, "spec.user", "at least one of user or group must be specified")
+        raise _invalid("spec.user", "", "at least one of user or group must be specified")
     extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
     return User(spec.get("user", ""), spec.get("uid", ""), tuple(spec.get("groups") or ()), extra)
 
 
-def _invalid(kind: str, field: str, why: str) -> status.ApiError:
-    return status.invalid(kind, GROUP, "", [status.Cause("FieldValueInvalid", f"Invalid value: {why}", field)])
+def _invalid(field: str, value: Any, why: str) -> status.ApiError:
+    """422, of no kind: the real server does not name it either."""
+    return status.invalid("", GROUP, "", [invalid_value(field, value, why)])

@@ -19,6 +19,8 @@ class Target:
     name: str = ""
     subresource: str = ""
     rest: str = ""
+    watched: bool = False
+    """By the old path for watches, `/api/v1/watch/…`."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -46,12 +48,15 @@ def parse(path: str) -> Target:
         group, version, parts = parts[1], parts[2], parts[3:]
     else:
         return Target(path)
-    namespace = ""
+    namespace, watched = "", parts[0] == "watch" and len(parts) > 1
+    if watched:
+        parts = parts[1:]
     in_namespace = parts[0] == "namespaces" and len(parts) > 2
     if in_namespace and not (group == "" and parts[2] in _NAMESPACE_SUBRESOURCES and len(parts) == 3):
         namespace, parts = parts[1], parts[2:]
     name, subresource, rest = [*parts[1:], "", "", ""][:3]
-    return Target(path, group, version, parts[0], namespace, name, subresource, "/".join([rest, *parts[4:]]))
+    beyond = "/".join([rest, *parts[4:]])
+    return Target(path, group, version, parts[0], namespace, name, subresource, beyond, watched)
 
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
@@ -65,6 +70,8 @@ def is_true(text: str) -> bool:
 def verb(request: Request, target: Target) -> str:
     """The API verb of a request on a resource."""
     found = _VERBS.get(request.method, request.method.lower())
+    if target.watched and found == "get":
+        return "watch"
     if target.name:
         return found
     if found == "get":
@@ -72,16 +79,27 @@ def verb(request: Request, target: Target) -> str:
     return "deletecollection" if found == "delete" else found
 
 
+def named_by(field_selector: str) -> str:
+    """The name of the only object that a field selector chooses; empty when it may choose others."""
+    for term in field_selector.split(","):
+        field, _, value = term.replace("==", "=").partition("=")
+        if field.strip() == "metadata.name" and value:
+            return value.strip()
+    return ""
+
+
 def attributes(request: Request, target: Target) -> Attributes:
     """The facts that authorization decides on."""
     if not target.plural:
         return Attributes(request.user, request.method.lower(), path=target.path)
-    namespace, name = target.namespace, target.name
+    namespace, name, wanted = target.namespace, target.name, verb(request, target)
+    if not name and wanted in ("list", "watch", "deletecollection"):
+        name = named_by(request.param("fieldSelector"))
     if target.plural == "namespaces" and not target.group:
         namespace = name
     return Attributes(
         user=request.user,
-        verb=verb(request, target),
+        verb=wanted,
         group=target.group,
         version=target.version,
         resource=target.plural,

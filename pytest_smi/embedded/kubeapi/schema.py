@@ -4,9 +4,11 @@ Three passes over plain dictionaries, driven by an OpenAPI v3 schema with the x-
 look like `spec.backends[0].weight`. `prune` and `default` change the object in place, `validate` only looks.
 """
 
+import json
 from typing import Any
 
 from pytest_smi.embedded.kubeapi.status import Cause
+from pytest_smi.embedded.kubeapi.types import ALWAYS
 from pytest_smi.embedded.kubeapi.values import check_value
 
 Schema = dict[str, Any]
@@ -119,7 +121,7 @@ def validate(value: Any, schema: Schema, path: str = "", *, root: bool = False) 
     """Everything in which the value breaks the schema, in the API server's words."""
     if _is_plain(value, schema):
         return []
-    if value is None and (schema.get("nullable") or not _typed(schema)):
+    if (value is None and (schema.get("nullable") or not _typed(schema))) or _is_blank(value, schema):
         return []
     causes = check_value(value, schema, path)
     if any(cause.reason == "FieldValueTypeInvalid" for cause in causes):
@@ -134,6 +136,11 @@ def validate(value: Any, schema: Schema, path: str = "", *, root: bool = False) 
     return causes + _validate_list_type(value, schema, path) if isinstance(value, list) else causes
 
 
+def _is_blank(value: Any, schema: Schema) -> bool:
+    """Whether a field of a built-in kind is only there because it is always written."""
+    return value in (None, "") and bool(schema.get(ALWAYS))
+
+
 _JUNCTORS = frozenset({"allOf", "anyOf", "oneOf", "not"})
 
 
@@ -142,9 +149,10 @@ def _typed(schema: Schema) -> bool:
 
 
 def _validate_object(value: dict[str, Any], schema: Schema, path: str, root: bool) -> list[Cause]:
-    missing = [name for name in schema.get("required") or () if name not in value]
-    causes = [Cause("FieldValueRequired", "Required value", child(path, name)) for name in missing]
     properties = schema.get("properties") or {}
+    wanted = schema.get("required") or ()
+    missing = [name for name in wanted if name not in value or _is_blank(value[name], properties.get(name) or {})]
+    causes = [Cause("FieldValueRequired", "Required value", child(path, name)) for name in missing]
     extra = schema.get("additionalProperties")
     for name, item in value.items():
         known = properties.get(name)
@@ -155,7 +163,7 @@ def _validate_object(value: dict[str, Any], schema: Schema, path: str, root: boo
     if schema.get(EMBEDDED):
         for name in ("apiVersion", "kind"):
             if not value.get(name):
-                causes.append(Cause("FieldValueRequired", "must not be empty", child(path, name)))
+                causes.append(Cause("FieldValueRequired", "Required value", child(path, name)))
     return causes
 
 
@@ -203,17 +211,8 @@ def _validate_list_type(value: Any, schema: Schema, path: str) -> list[Cause]:
     for index, item in enumerate(value):
         identity = list_item_key(item, keys, schema) if kind == "map" else item
         if identity in seen:
-            shown = _shown_key(item, keys) if kind == "map" else _shown(item)
-            causes.append(Cause("FieldValueDuplicate", f"Duplicate value: {shown}", f"{path}[{index}]"))
+            twice = dict(zip(keys, identity, strict=True)) if kind == "map" else item
+            text = f"Duplicate value: {json.dumps(twice, sort_keys=True, separators=(',', ':'))}"
+            causes.append(Cause("FieldValueDuplicate", text, f"{path}[{index}]"))
         seen.append(identity)
     return causes
-
-
-def _shown(item: Any) -> str:
-    return f'"{item}"' if isinstance(item, str) else str(item)
-
-
-def _shown_key(item: Any, keys: list[str]) -> str:
-    values = [item.get(key) for key in keys] if isinstance(item, dict) else []
-    inner = ", ".join(f'"{key}":{_shown(value)}' for key, value in zip(keys, values, strict=False))
-    return f"{{{inner}}}"

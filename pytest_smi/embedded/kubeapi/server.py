@@ -8,20 +8,21 @@ import inspect
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from pytest_smi.embedded.kubeapi import negotiation, routing, status
+from pytest_smi.embedded.kubeapi import decoding, managed, negotiation, objects, routing, status
 from pytest_smi.embedded.kubeapi.bootstrap import first_objects
-from pytest_smi.embedded.kubeapi.calls import Call
+from pytest_smi.embedded.kubeapi.calls import Call, read_options
 from pytest_smi.embedded.kubeapi.http import AnyResponse, HttpServer, Request, Response, User, json_response
-from pytest_smi.embedded.kubeapi.kinds import Resource, review_resource
+from pytest_smi.embedded.kubeapi.kinds import TOKEN_REQUEST, review_resource
 from pytest_smi.embedded.kubeapi.meta_routes import MetaRoutes
 from pytest_smi.embedded.kubeapi.registry import Registry
 from pytest_smi.embedded.kubeapi.resource_routes import ResourceRoutes
 from pytest_smi.embedded.kubeapi.routing import Attributes, Target
 from pytest_smi.embedded.kubeapi.state import State
 from pytest_smi.embedded.kubeapi.status import ApiError
+from pytest_smi.embedded.kubeapi.typed import tidy
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class ApiServer:
         service_cidr: str = "127.64.1.0/24",
         *,
         bookmark_seconds: float = 10.0,
-        version: str = "1.37.0",
+        version: str = "1.34.1+pytest-smi",
         history: int = 4096,
     ) -> None:
         self.authenticate: Authenticate = lambda _request: _ADMIN
@@ -136,7 +137,9 @@ class ApiServer:
         try:
             return await self._answer(request)
         except ApiError as error:
-            return json_response(error.code, error.status, dict(error.headers))
+            if error.text:
+                return Response(error.code, error.text.encode(), {"content-type": "text/plain; charset=utf-8"})
+            return json_response(error.code, error.status)
         except Exception as error:
             _log.exception("%s %s", request.method, request.target)
             failure = status.internal_error(f"{type(error).__name__}: {error}")
@@ -180,6 +183,8 @@ class ApiServer:
 
     async def _answer_resource(self, request: Request, target: Target) -> AnyResponse:
         resource = self.registry.find(target.group, target.version, target.plural)
+        if resource is None and not self.registry.serves(target.group, target.version):
+            raise status.no_page()
         if resource is None or target.rest or (target.namespace and not resource.namespaced):
             raise status.unknown_path()
         call = Call(request, target, resource, negotiation.accepted(request))
@@ -189,33 +194,33 @@ class ApiServer:
             return await self._review(call)
         if target.subresource in self.pod_subresources and resource.key == ("", "pods"):
             pod = self.state.record(call).obj
+            if target.subresource == "log" and not pod["spec"].get("nodeName"):
+                return Response(204)  # nobody to ask
             wanted = PodRequest(request, pod, target.namespace, target.name, target.subresource)
             return cast("AnyResponse", await settled(self.pod_subresources[target.subresource](wanted)))
         if target.subresource == "token" and resource.key == ("", "serviceaccounts"):
             return await self._token(call)
         return await self._resources.answer(call)
 
-    def _posted(self, call: Call) -> Object:
+    async def _decoded(self, call: Call) -> Object:
+        """What was posted to a kind that is answered and not kept, its managed fields included."""
         if call.request.method != "POST":
             raise status.method_not_allowed()
-        body = negotiation.load(call.request).value
-        if not isinstance(body, dict):
-            raise status.bad_request("the body is not an object")
-        return cast("Object", body)
+        read_options(call, "CreateOptions")
+        obj = decoding.decode(negotiation.load(call.request, call.resource.kind), call).obj
+        if call.resource.namespaced:
+            objects.settle_namespace(obj, call)
+        managed.track_write(obj, None, call)
+        return obj
 
     async def _review(self, call: Call) -> Response:
-        body = self._posted(call)
-        resource: Resource = call.resource
-        if body.get("kind", resource.kind) != resource.kind:
-            raise status.bad_request(f"the object provided is unrecognized (must be of type {resource.kind})")
-        if resource.namespaced:
-            body["metadata"] = {**(body.get("metadata") or {}), "namespace": call.target.namespace}
-        answer = await settled(self.reviews[resource.key](body, call.request))
-        return json_response(201, answer)
+        answer = await settled(self.reviews[call.resource.key](await self._decoded(call), call.request))
+        return call.answer(201, tidy(answer, call.resource.schema))
 
     async def _token(self, call: Call) -> Response:
         if self.token_request is None:
             raise status.unknown_path()
-        body = self._posted(call)
         account = self.state.record(call).obj
-        return json_response(201, await settled(self.token_request(account, body, call.request)))
+        view = replace(call, resource=TOKEN_REQUEST)
+        answer = await settled(self.token_request(account, await self._decoded(view), call.request))
+        return call.answer(201, tidy(answer, TOKEN_REQUEST.schema))

@@ -12,6 +12,7 @@ Object = dict[str, Any]
 
 _SERVICES = ("", "services")
 _REQUIRED = "FieldValueRequired"
+_OF_ADDRESS = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 
 
 class AddressesExhausted(Exception):
@@ -55,16 +56,42 @@ class ServiceAddresses:
 
 def fill_in(obj: Object) -> None:
     """Defaults that depend on other fields."""
-    spec = obj.setdefault("spec", {})
+    spec = obj["spec"]
     for port in spec.get("ports") or ():
         if port.get("targetPort") in (None, "", 0):
-            port["targetPort"] = port.get("port")
+            port["targetPort"] = port.get("port", 0)
     if spec.get("type") != "ExternalName":
         spec.setdefault("internalTrafficPolicy", "Cluster")
     if spec.get("sessionAffinity") == "ClientIP":
         spec.setdefault("sessionAffinityConfig", {"clientIP": {"timeoutSeconds": 10800}})
     if spec.get("type") in ("NodePort", "LoadBalancer"):
         spec.setdefault("externalTrafficPolicy", "Cluster")
+
+
+def start(obj: Object) -> None:
+    """A new Service: its families, the list form of its address, and a balancer that has done nothing."""
+    obj["status"] = {"loadBalancer": {}}
+    spec = obj["spec"]
+    if spec.get("type") == "ExternalName":
+        return
+    if spec.get("clusterIP") and not spec.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]]
+    both = spec.get("clusterIP") == "None" and not spec.get("selector")
+    spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if both else ["IPv4"])
+    spec.setdefault("ipFamilyPolicy", "RequireDualStack" if both else "SingleStack")
+
+
+def carry(new: Object, old: Object) -> None:
+    """An update that leaves the address out keeps it; one to ExternalName gives it up."""
+    spec, before = new["spec"], old.get("spec") or {}
+    if spec.get("type") == "ExternalName":
+        if before.get("type") != "ExternalName":
+            for field in (*_OF_ADDRESS, "internalTrafficPolicy"):
+                spec.pop(field, None)
+        return
+    for field in _OF_ADDRESS:
+        if not spec.get(field) and before.get(field):
+            spec[field] = before[field]
 
 
 def assign_address(obj: Object, addresses: ServiceAddresses, *, dry_run: bool) -> list[Cause]:
@@ -74,46 +101,44 @@ def assign_address(obj: Object, addresses: ServiceAddresses, *, dry_run: bool) -
         return []
     wanted = spec.get("clusterIP") or ""
     if wanted not in ("", "None"):
-        path, problem = "spec.clusterIPs", ""
+        why = ""
         if not addresses.contains(wanted):
-            problem = f"failed to allocate IP {wanted}: the provided IP is not in the valid range"
+            why = "the provided network does not match the current range"
         elif addresses.taken(wanted):
-            problem = f"failed to allocate IP {wanted}: provided IP is already allocated"
-        if problem:
-            return [Cause("FieldValueInvalid", f'Invalid value: ["{wanted}"]: {problem}', path)]
+            why = "provided IP is already allocated"
+        if why:
+            return [invalid_value("spec.clusterIPs", [wanted], f"failed to allocate IP {wanted}: {why}")]
     if not wanted and not dry_run:
-        wanted = spec["clusterIP"] = addresses.allocate()
-    if wanted:
-        spec["clusterIPs"] = [wanted]
-    spec.setdefault("ipFamilies", ["IPv4"])
-    spec.setdefault("ipFamilyPolicy", "SingleStack")
+        spec["clusterIP"] = addresses.allocate()
+        spec["clusterIPs"] = [spec["clusterIP"]]
     return []
 
 
-def remark(obj: Object) -> str:
-    """What a user should know who asks for more than this cluster gives."""
-    kind = obj["spec"].get("type")
-    return f"spec.type: {kind} Services get a ClusterIP only: this cluster opens no node ports and has no load balancer"
-
-
-def carry_address(new: Object, old: Object) -> None:
-    """An update that leaves the address out keeps it."""
-    spec, before = new["spec"], old.get("spec") or {}
-    if spec.get("type") == "ExternalName":
-        return
-    for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-        if not spec.get(field) and before.get(field):
-            spec[field] = before[field]
+def remarks(obj: Object) -> list[str]:
+    """What a user should know: what is ignored, and what this cluster does not give."""
+    spec = obj["spec"]
+    kind = spec.get("type")
+    if kind in ("NodePort", "LoadBalancer"):
+        return [
+            f"spec.type: {kind} Services get a ClusterIP only: this cluster opens no node ports and balances no load"
+        ]
+    found = []
+    if kind == "ClusterIP" and spec.get("clusterIP") == "None":
+        found.append("spec.SessionAffinity is ignored for headless services")
+    if kind == "ExternalName" and spec.get("externalIPs"):
+        found.append('spec.externalIPs is ignored when spec.type is "ExternalName"')
+    if kind != "ExternalName" and spec.get("externalName"):
+        found.append('spec.externalName is ignored when spec.type is not "ExternalName"')
+    return found
 
 
 def causes(obj: Object) -> list[Cause]:
     """What is wrong with a Service."""
-    spec = obj.get("spec") or {}
+    spec = obj["spec"]
     found: list[Cause] = []
     ports = spec.get("ports") or []
     if spec.get("type") == "ExternalName":
-        if not spec.get("externalName"):
-            found.append(Cause(_REQUIRED, "Required value", "spec.externalName"))
+        found += _external_causes(spec.get("externalName") or "")
     elif not ports and spec.get("clusterIP") != "None":
         found.append(Cause(_REQUIRED, "Required value", "spec.ports"))
     names: set[str] = set()
@@ -125,16 +150,44 @@ def causes(obj: Object) -> list[Cause]:
         if name and name in names:
             found.append(Cause("FieldValueDuplicate", f'Duplicate value: "{name}"', f"{path}.name"))
         if pair in pairs:
-            text = f'Duplicate value: {{"protocol":"{pair[0]}","port":{pair[1]}}}'
-            found.append(Cause("FieldValueDuplicate", text, path))
+            found.append(Cause("FieldValueDuplicate", f"Duplicate value: {_as_go_has_it(*pair)}", path))
         names.add(name)
         pairs.add(pair)
+    for index, address in enumerate(spec.get("clusterIPs") or ()):
+        if address != "None":
+            found += address_causes(address, f"spec.clusterIPs[{index}]")
     return found + naming.label_causes(spec.get("selector") or {}, "spec.selector")
+
+
+def _as_go_has_it(protocol: str, number: int) -> str:
+    return f'{{"Name":"","Protocol":"{protocol}","AppProtocol":null,"Port":{number},"TargetPort":0,"NodePort":0}}'
+
+
+def _external_causes(name: str) -> list[Cause]:
+    if not name:
+        return [Cause(_REQUIRED, "Required value", "spec.externalName")]
+    return [invalid_value("spec.externalName", name, text) for text in naming.dns_subdomain(name.removesuffix("."))]
+
+
+def address_causes(address: str, path: str) -> list[Cause]:
+    """An address that is none."""
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return [invalid_value(path, address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")]
+    return []
 
 
 def port_range(value: int, path: str) -> list[Cause]:
     """A port number outside 1 to 65535."""
     return [] if 0 < value < 65536 else [invalid_value(path, value, "must be between 1 and 65535, inclusive")]
+
+
+def port_causes(target: int | str, path: str) -> list[Cause]:
+    """A port, by number or name, that is none."""
+    if isinstance(target, int):
+        return port_range(target, path)
+    return [invalid_value(path, target, text) for text in naming.port_name(target)]
 
 
 def _port_causes(port: Object, path: str, *, several: bool) -> list[Cause]:
@@ -143,10 +196,10 @@ def _port_causes(port: Object, path: str, *, several: bool) -> list[Cause]:
         found.append(Cause(_REQUIRED, "Required value", f"{path}.name"))
     if name := port.get("name"):
         found += [invalid_value(f"{path}.name", name, text) for text in naming.dns_label(name)]
-    if "port" in port:
-        found += port_range(port["port"], f"{path}.port")
-    if isinstance(target := port.get("targetPort"), int):
-        found += port_range(target, f"{path}.targetPort")
+    found += port_range(port.get("port", 0), f"{path}.port")
+    found += port_causes(port.get("targetPort", 0), f"{path}.targetPort")
+    if protocol := port.get("appProtocol"):
+        found += [invalid_value(f"{path}.appProtocol", protocol, text) for text in naming.qualified_name(protocol)]
     return found
 
 
@@ -154,5 +207,6 @@ def update_causes(new: Object, old: Object) -> list[Cause]:
     """A ClusterIP, once given, stays."""
     before, after = (old.get("spec") or {}).get("clusterIP"), new["spec"].get("clusterIP")
     if before and before != after and new["spec"].get("type") != "ExternalName":
-        return [invalid_value("spec.clusterIPs[0]", after or "", "may not change once set")]
+        wanted = new["spec"].get("clusterIPs") or [after or ""]
+        return [invalid_value("spec.clusterIPs[0]", wanted, "may not change once set")]
     return []

@@ -23,13 +23,13 @@ class Cause:
 
 
 class ApiError(Exception):
-    """A request is refused; `status` is the body to send, `code` its HTTP status."""
+    """A request is refused; `status` is the body to send, or `text` if it is not empty; `code` the HTTP status."""
 
-    def __init__(self, code: int, status: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+    def __init__(self, code: int, status: dict[str, Any], text: str = "") -> None:
         super().__init__(status.get("message", ""))
         self.code = code
         self.status = status
-        self.headers = headers or {}
+        self.text = text
 
 
 def status(code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> ApiError:
@@ -42,10 +42,22 @@ def status(code: int, reason: str, message: str, details: dict[str, Any] | None 
         "message": message,
         "reason": reason,
     }
-    if details:
+    if not reason:
+        del body["reason"]
+    if details is not None:
         body["details"] = details
     body["code"] = code
     return ApiError(code, body)
+
+
+def plain(code: int, text: str) -> ApiError:
+    """A failure that the real server does not put into a Status, with the line break that it adds."""
+    return ApiError(code, {"message": text}, f"{text}\n")
+
+
+def no_page() -> ApiError:
+    """404 for a path of which nothing at all is known."""
+    return plain(404, "404 page not found")
 
 
 def success(details: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -77,9 +89,9 @@ def unknown_path() -> ApiError:
     return status(404, "NotFound", "the server could not find the requested resource", {})
 
 
-def already_exists(resource: str, name: str, group: str = "") -> ApiError:
-    """Create of a name that is taken."""
-    text = f'{qualified(resource, group)} "{name}" already exists'
+def already_exists(resource: str, name: str, group: str = "", *, deleting: bool = False) -> ApiError:
+    """Create of a name that is taken, perhaps by an object that is on its way out."""
+    text = f'{"object is being deleted: " if deleting else ""}{qualified(resource, group)} "{name}" already exists'
     return status(409, "AlreadyExists", text, _details(name, group, resource))
 
 

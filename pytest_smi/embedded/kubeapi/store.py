@@ -129,13 +129,14 @@ class Store:
         self.revision = 1
         self._history = history
         self._collections: dict[ResourceKey, Collection] = {}
+        self._dropped: dict[ResourceKey, int] = {}
 
     def collection(self, resource: ResourceKey) -> Collection:
         """The collection of a resource; empty when nothing was ever written."""
         found = self._collections.get(resource)
         if found is None:
             found = self._collections[resource] = Collection(self._history)
-            found.forgotten = self.revision - 1
+            found.forgotten = self._dropped.get(resource, 0)
         return found
 
     def get(self, resource: ResourceKey, namespace: str, name: str) -> Record | None:
@@ -145,6 +146,20 @@ class Store:
     def listed(self, resource: ResourceKey, namespace: str = "") -> list[Record]:
         """The objects of a namespace (empty: of all), sorted by namespace and name."""
         records = self.collection(resource).records
+        keys = sorted(key for key in records if not namespace or key[0] == namespace)
+        return [records[key] for key in keys]
+
+    def at(self, resource: ResourceKey, namespace: str, revision: int) -> list[Record] | None:
+        """What `listed` would have said at a revision; None when that is forgotten."""
+        collection = self.collection(resource)
+        if revision < collection.forgotten:
+            return None
+        records = dict(collection.records)
+        for change in reversed(collection.since(revision)):
+            if change.before is None:
+                records.pop(change.after.key, None)
+            else:
+                records[change.after.key] = change.before
         keys = sorted(key for key in records if not namespace or key[0] == namespace)
         return [records[key] for key in keys]
 
@@ -172,6 +187,7 @@ class Store:
     def drop(self, resource: ResourceKey) -> None:
         """Forget a collection whose resource is no longer served."""
         if collection := self._collections.pop(resource, None):
+            self._dropped[resource] = self.revision
             collection.end()
 
     def collections(self) -> Iterator[tuple[ResourceKey, Collection]]:

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_smi import jsonpath
-from pytest_smi.embedded.kubeapi import columns
+from pytest_smi.embedded.kubeapi import columns, pod_cells, status
 from pytest_smi.embedded.kubeapi.ages import age
 from pytest_smi.embedded.kubeapi.kinds import Column, Resource
+from pytest_smi.embedded.kubeapi.values import invalid_value
 
 Object = dict[str, Any]
 
+_INCLUDED = ("", "None", "Metadata", "Object")
 
-def _cell(column: Column, obj: Object) -> Any:
+
+def _cell(column: Column, obj: Object, resource: Resource) -> Any:
     if column.path.startswith("@"):
         return columns.computed(column.path[1:], obj)
     try:
@@ -21,45 +24,51 @@ def _cell(column: Column, obj: Object) -> Any:
     if not found or found[0] is None:
         return "<unknown>" if column.type == "date" else None
     if column.type == "date":
-        return age(found[0])
+        return found[0] if column.name == "Created At" and resource.builtin else age(found[0])
     if column.type in ("integer", "number", "boolean"):
         return found[0] if isinstance(found[0], (int, float)) else None
-    values = found if len(found) > 1 or isinstance(found[0], (dict, list)) else found[:1]
-    return columns.text(values[0]) if len(values) == 1 else ",".join(columns.text(value) for value in values)
+    return columns.text(found[0])
 
 
-def _definition(column: Column) -> Object:
+def _definition(column: Column, resource: Resource) -> Object:
+    aged = column.type == "date" and resource.builtin and column.name == "Age"
     return {
         "name": column.name,
-        "type": "string" if column.type == "date" else column.type,
+        "type": "string" if aged else column.type,
         "format": column.format,
         "description": column.description or column.name,
         "priority": column.priority,
     }
 
 
-def _carried(obj: Object, include: str) -> Object | None:
+def _carried(obj: Object, include: str, version: str) -> Object | None:
     if include == "None":
         return None
     if include == "Object":
         return obj
-    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+    return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": obj["metadata"]}
 
 
 def render(
-    objects: Sequence[Object], resource: Resource, metadata: Object, include: str = "", *, headers: bool = True
+    objects: Sequence[Object], resource: Resource, metadata: Object, include: str, version: str, *, headers: bool = True
 ) -> Object:
-    """A Table of the objects. `include` is None, Metadata (the default) or Object: what each row carries along."""
+    """A Table of the objects. `include` is None, Metadata (or empty) or Object: what each row carries along.
+
+    Raises ApiError (400) for any other.
+    """
+    if include not in _INCLUDED:
+        cause = invalid_value("includeObject", include, "must be 'Metadata', 'Object', 'None', or empty")
+        raise status.bad_request(f"Unable to convert to Table as requested: {cause.sentence()}")
     rows = []
     for obj in objects:
-        row: Object = {"cells": [_cell(column, obj) for column in resource.columns]}
-        if (carried := _carried(obj, include)) is not None:
-            row["object"] = carried
-        rows.append(row)
-    definitions = [_definition(column) for column in resource.columns] if headers else []
+        row: Object = {"cells": [_cell(column, obj, resource) for column in resource.columns]}
+        if resource.kind == "Pod" and resource.builtin and (conditions := pod_cells.conditions(obj)):
+            row["conditions"] = conditions
+        rows.append(row | {"object": _carried(obj, include, version)})
+    definitions = [_definition(column, resource) for column in resource.columns] if headers else None
     return {
         "kind": "Table",
-        "apiVersion": "meta.k8s.io/v1",
+        "apiVersion": f"meta.k8s.io/{version}",
         "metadata": metadata,
         "columnDefinitions": definitions,
         "rows": rows,

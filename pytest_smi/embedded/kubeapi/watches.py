@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from pytest_smi.embedded.kubeapi import selectors, status
+from pytest_smi.embedded.kubeapi import list_options, selectors, status
 from pytest_smi.embedded.kubeapi.calls import Call
 from pytest_smi.embedded.kubeapi.http import StreamResponse, encode_json
 from pytest_smi.embedded.kubeapi.presentation import present
@@ -44,7 +44,7 @@ class _Watch:
     def bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
         """A mark of progress that carries nothing but a revision."""
         resource = self.call.resource
-        metadata: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
+        metadata: Object = {"resourceVersion": str(revision)}
         if initial_end:
             metadata["annotations"] = {INITIAL_END: "true"}
         obj: Object = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
@@ -67,7 +67,13 @@ class _Watch:
         before = change.before is not None and self.matches(await self.view(change.before))
         if now:
             return self.render("MODIFIED" if before else "ADDED", after)
-        return self.render("DELETED", after) if before else b""
+        return self.render("DELETED", await self.last_seen(change)) if before else b""
+
+    async def last_seen(self, change: Change) -> Object:
+        """The object as the selector saw it last, with the revision of the change that took it away."""
+        assert change.before is not None
+        obj = await self.view(change.before)
+        return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(change.revision)}}
 
     async def view(self, record: Record) -> Object:
         converter = self.state.converter
@@ -93,17 +99,11 @@ def _seconds(call: Call) -> float:
 
 def start(state: State, call: Call, bookmark_seconds: float) -> StreamResponse:
     """The answer to a watch request. Raises ApiError (400, 422) for options that make no sense."""
-    text = call.request.param("resourceVersion")
-    if text and not text.isdigit():
-        raise status.bad_request(f"Invalid value: {text!r}: invalid resource version")
-    wants_initial = is_true(call.request.param("sendInitialEvents"))
-    if wants_initial and call.request.param("resourceVersionMatch") != "NotOlderThan":
-        text = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        cause = status.Cause("FieldValueForbidden", text, "resourceVersionMatch")
-        raise status.invalid("ListOptions", "meta.k8s.io", "", [cause])
+    since = list_options.revision_of_get(call) or 0
+    wants_initial = list_options.wants_initial_events(call)
     watch = _Watch(state, call, bookmark_seconds)
     headers = {"content-type": "application/json", "cache-control": "no-cache, private"}
-    return StreamResponse(200, _stream(watch, int(text or 0), wants_initial), headers)
+    return StreamResponse(200, _stream(watch, since, wants_initial), headers)
 
 
 async def _stream(watch: _Watch, since: int, wants_initial: bool) -> AsyncIterator[bytes]:

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from pytest_smi.embedded.kubeapi import crds, decoding, managed, naming, objects, services, status
+from pytest_smi.embedded.kubeapi import customs, decoding, managed, naming, objects, services, status, typed
 from pytest_smi.embedded.kubeapi.calls import Call, read_options
 from pytest_smi.embedded.kubeapi.decoding import Decoded
 from pytest_smi.embedded.kubeapi.http import Response
 from pytest_smi.embedded.kubeapi.negotiation import load
 from pytest_smi.embedded.kubeapi.presentation import present
-from pytest_smi.embedded.kubeapi.schema import clone
-from pytest_smi.embedded.kubeapi.state import CRDS, NAMESPACES, PODS, SERVICES, State
+from pytest_smi.embedded.kubeapi.state import PODS, SERVICES, State
 from pytest_smi.embedded.kubeapi.status import Cause
 from pytest_smi.embedded.kubeapi.store import Record
 from pytest_smi.embedded.kubeapi.strategies import Strategy, strategy
@@ -27,10 +26,14 @@ def _refuse(call: Call, obj: Object, causes: list[Cause]) -> None:
         raise status.invalid(call.resource.kind, call.resource.group, name, causes)
 
 
+def _tidy(obj: Object, call: Call) -> Object:
+    return typed.tidy(obj, call.resource.schema) if call.resource.builtin else obj
+
+
 async def create(state: State, call: Call) -> Response:
     """POST on a collection."""
     read_options(call, "CreateOptions")
-    decoded = decoding.decode(load(call.request), call)
+    decoded = decoding.decode(load(call.request, call.resource.kind), call)
     return call.answer(201, present(await create_object(state, call, decoded), call))
 
 
@@ -41,39 +44,40 @@ async def create_object(state: State, call: Call, decoded: Decoded, *, tracked: 
     """
     obj, resource, rules = decoded.obj, call.resource, _strategy(call)
     objects.settle_namespace(obj, call)
-    objects.begin_life(obj, call)
-    state.check_namespace(call)
-    state.check_crd_alive(call)
-    if resource.key == CRDS:
-        crds.fill_in(obj)
+    objects.check_new(obj)
     rules.fill_in(obj)
     if not tracked:  # before the server adds anything of its own, which nobody owns
+        obj = _tidy(obj, call)
         managed.track_write(obj, None, call)
+    state.check_namespace(call, obj)
+    state.check_crd_alive(call, obj)
+    objects.begin_life(obj, call)
     rules.start(obj)
-    _refuse(call, obj, _create_causes(state, call, decoded))
+    obj = _tidy(obj, call)
     if resource.key == PODS:
         state.check_account(obj)
-    if resource.key == CRDS:
-        crds.set_conditions(obj, state.registry.resources())
-        obj["metadata"]["finalizers"] = [*(obj["metadata"].get("finalizers") or ()), crds.CLEANUP]
+    _refuse(call, obj, _create_causes(state, call, obj, decoded.causes))
+    state.check_grants(call, obj, None)
+    _remark(call, obj)
     stored = await state.converter.to_storage(obj, resource)
     return await _insert(state, call, obj, stored)
 
 
-def _create_causes(state: State, call: Call, decoded: Decoded) -> list[Cause]:
-    obj, resource = decoded.obj, call.resource
+def _create_causes(state: State, call: Call, obj: Object, found: list[Cause]) -> list[Cause]:
+    resource = call.resource
     causes = naming.metadata_causes(obj["metadata"], resource.group, resource.kind)
-    causes += [cause for cause in decoded.causes if not resource.has_status or not _of_status(cause)]
-    causes += _strategy(call).causes(obj)
+    causes += [cause for cause in found if not resource.has_status or not _of_status(cause)]
+    causes += _strategy(call).create_causes(obj) + _strategy(call).causes(obj)
+    if not resource.builtin:
+        causes += customs.scale_causes(obj, resource)
     if causes:
         return causes
-    if resource.key == CRDS:
-        return crds.causes(obj)
-    if resource.key == SERVICES:
-        if obj["spec"]["type"] in ("NodePort", "LoadBalancer"):
-            call.warn(services.remark(obj))
-        return _assign_address(state, call, obj)
-    return []
+    return _assign_address(state, call, obj) if resource.key == SERVICES else []
+
+
+def _remark(call: Call, obj: Object) -> None:
+    for text in _strategy(call).remarks(obj):
+        call.warn(text)
 
 
 def _assign_address(state: State, call: Call, obj: Object) -> list[Cause]:
@@ -86,8 +90,9 @@ def _assign_address(state: State, call: Call, obj: Object) -> list[Cause]:
 async def _insert(state: State, call: Call, obj: Object, stored: Object) -> Object:
     resource, metadata = call.resource, obj["metadata"]
     key = (metadata.get("namespace", ""), metadata["name"])
-    if state.store.get(resource.key, *key) is not None:
-        raise status.already_exists(resource.plural, metadata["name"], resource.group)
+    if (there := state.store.get(resource.key, *key)) is not None:
+        deleting = bool(there.obj["metadata"].get("deletionTimestamp"))
+        raise status.already_exists(resource.plural, metadata["name"], resource.group, deleting=deleting)
     if call.dry_run:
         return obj
     record = state.commit(resource, key, stored)
@@ -98,13 +103,17 @@ async def _insert(state: State, call: Call, obj: Object, stored: Object) -> Obje
 async def replace(state: State, call: Call) -> Response:
     """PUT on an object or its status."""
     read_options(call, "UpdateOptions")
-    decoded = decoding.decode(load(call.request), call)
+    decoded = decoding.decode(load(call.request, call.resource.kind), call)
+    resource, metadata = call.resource, decoded.obj["metadata"]
+    if not metadata.get("name"):
+        raise objects.nameless(call)
     record = state.record(call)
-    old = await state.converter.view(record, call.resource)
-    blind = call.resource.builtin and call.resource.kind not in _NEVER_BLIND
-    if not blind and not decoded.obj["metadata"].get("resourceVersion"):
-        cause = Cause("FieldValueInvalid", "Invalid value: 0x0: must be specified for an update", _REVISION)
-        raise status.invalid(call.resource.kind, call.resource.group, call.target.name, [cause])
+    old = await state.converter.view(record, resource)
+    blind = resource.builtin and resource.kind not in _NEVER_BLIND
+    if not blind and not metadata.get("resourceVersion"):
+        cause = Cause("FieldValueInvalid", "Invalid value: 0: must be specified for an update", _REVISION)
+        raise status.invalid(resource.plural, resource.group, call.target.name, [cause])
+    objects.check_uid_named(decoded.obj, old, call, str(record.key[0]))
     result = await update_object(state, call, record, old, decoded)
     return call.answer(200, present(result, call))
 
@@ -121,38 +130,57 @@ async def update_object(
 
     `old` is the record in the version of the call. Raises ApiError; 409 when the record has moved on meanwhile.
     """
-    resource, rules, new = call.resource, _strategy(call), decoded.obj
-    objects.settle_namespace(new, call)
-    objects.adopt_identity(new, old, call)
-    new = _restrict(call, new, old)
-    if call.target.subresource != "status":
-        rules.fill_in(new)
-        rules.carry(new, old)
-        if resource.key == CRDS:
-            crds.fill_in(new)
-        objects.count_generation(new, old, resource)
-    _refuse(call, new, _update_causes(call, new, old, decoded.causes))
-    if resource.key == CRDS:
-        crds.set_conditions(new, state.registry.resources())
-    if not tracked:
-        managed.track_write(new, old, call)
+    resource = call.resource
+    new = _admitted(call, decoded, old, tracked=tracked)
+    state.check_grants(call, new, old)
+    if call.target.subresource in _MAIN:
+        _remark(call, new)
     if objects.same_but_bookkeeping(new, old) or call.dry_run:
         return old if not call.dry_run else new
     stored = await state.converter.to_storage(new, resource)
     if state.store.get(resource.key, *record.key) is not record:
         raise status.conflict(resource.plural, call.target.name, resource.group, status.MODIFIED)
+    return await _put(state, call, record, new, stored)
+
+
+_MAIN = ("", "scale")
+"""Ways to an object that change its spec."""
+
+
+def _admitted(call: Call, decoded: Decoded, old: Object, *, tracked: bool) -> Object:
+    """What becomes of an object by an update, complete and checked. Raises ApiError (400, 409, 422)."""
+    rules, new = _strategy(call), decoded.obj
+    objects.settle_namespace(new, call)
+    whose = objects.identity_causes(new, old)
+    objects.adopt_identity(new, old, call)
+    if call.target.subresource != "status":
+        rules.fill_in(new)
+    if not tracked:
+        new = _tidy(new, call)
+        managed.track_write(new, old, call)
+    new = _restrict(call, new, old)
+    if call.target.subresource in _MAIN:
+        rules.carry(new, old)
+    new = _tidy(new, call)
+    if call.target.subresource in _MAIN:
+        objects.count_generation(new, old, call.resource)
+    _refuse(call, new, whose + _update_causes(call, new, old, decoded.causes))
+    return new
+
+
+async def _put(state: State, call: Call, record: Record, new: Object, stored: Object) -> Object:
     # what is stored is changed by the store; views and records that exist must not be
-    result = state.commit(resource, record.key, {**stored, "metadata": dict(stored["metadata"])})
-    state.converter.note(result, resource, unchanged=stored is new)
-    return await state.converter.view(result, resource)
+    result = state.commit(call.resource, record.key, {**stored, "metadata": dict(stored["metadata"])})
+    state.converter.note(result, call.resource, unchanged=stored is new)
+    return await state.converter.view(result, call.resource)
 
 
 def _restrict(call: Call, new: Object, old: Object) -> Object:
     """Only what this (sub)resource may change."""
     if call.target.subresource == "status":
-        return objects.only_status(new, old)
+        return objects.only_status(new, old, call.resource)
     if call.target.subresource == "finalize":
-        return {**old, "metadata": dict(old["metadata"]), "spec": new.get("spec") or {}}
+        return {**old, "metadata": new["metadata"], "spec": new.get("spec") or {}}
     if call.resource.has_status:
         objects.keep_status(new, old)
     return new
@@ -164,27 +192,21 @@ def _of_status(cause: Cause) -> bool:
 
 def _update_causes(call: Call, new: Object, old: Object, found: list[Cause]) -> list[Cause]:
     resource, rules = call.resource, _strategy(call)
+    if not resource.builtin:
+        found = found + customs.scale_causes(new, resource)
     if call.target.subresource == "status":
-        return [cause for cause in found if _of_status(cause)]
+        return [cause for cause in found if _of_status(cause)] + rules.status_causes(new)
     causes = [cause for cause in found if not resource.has_status or not _of_status(cause)]
-    causes += naming.label_causes(new["metadata"].get("labels") or {}, "metadata.labels")
-    causes += naming.annotation_causes(new["metadata"].get("annotations") or {}, "metadata.annotations")
-    causes += rules.causes(new) + rules.update_causes(new, old)
-    if resource.key == CRDS and not causes:
-        causes += crds.update_causes(new, old) or crds.causes(new)
-    return causes
+    causes += naming.updated_metadata_causes(new["metadata"])
+    if call.target.subresource == "finalize":
+        return causes + rules.causes(new)
+    return causes + rules.update_causes(new, old) + rules.causes(new)
 
 
 async def finalize_namespace(state: State, call: Call) -> Response:
     """PUT on namespaces/NAME/finalize: the only way to change spec.finalizers, and the end of a deleted namespace."""
     read_options(call, "UpdateOptions")
-    new = decoding.decode(load(call.request), call).obj
+    decoded = decoding.decode(load(call.request, call.resource.kind), call)
     record = state.record(call)
-    objects.adopt_identity(new, record.obj, call)
-    obj = {**record.obj, "metadata": clone(record.obj["metadata"])}
-    obj["spec"] = {**(record.obj.get("spec") or {}), "finalizers": (new.get("spec") or {}).get("finalizers") or []}
-    if call.dry_run:
-        return call.answer(200, obj)
-    result = state.commit(call.resource, record.key, obj)
-    assert call.resource.key == NAMESPACES
-    return call.answer(200, present(result.obj, call))
+    result = await update_object(state, call, record, record.obj, decoded)
+    return call.answer(200, present(result, call))

@@ -100,7 +100,7 @@ def _write_credentials(place: flags.Place, tokens: Mapping[str, User]) -> tls.Au
     authority.issue("kube-apiserver", organizations=("system:masters",), client=True).write(place.folder, "client")
     proxies.issue("front-proxy-client", client=True).write(place.folder, "front-proxy")
     tls.new_authority("accounts").write(place.folder, "accounts")
-    lines = [f'{token},{user.name},{user.name},"{",".join(user.groups)}"' for token, user in tokens.items()]
+    lines = [f'{token},{user.name},{user.uid},"{",".join(user.groups)}"' for token, user in tokens.items()]
     secret = place.folder / "tokens.csv"
     secret.touch(mode=0o600)
     secret.write_text("\n".join(lines))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _MISSING = "(nothing)"
-_IDENTITIES = ("name", "type", "field", "containerPort", "uid", "manager")
+_IDENTITIES = ("name", "type", "field", "containerPort", "uid", "manager", "metadata", "resource", "subresource")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,12 @@ def _bracketed(path: str, base: str) -> str:
 def _identities(items: list[Any]) -> list[str] | None:
     """What each item is known by; None unless every item has a name of its own."""
     for key in _IDENTITIES:
-        names = [str(item.get(key, "")) if isinstance(item, dict) else "" for item in items]
+        names = [str(_named(item, key)) if isinstance(item, dict) else "" for item in items]
         if all(names) and len(set(names)) == len(names):
             return names
     return None
+
+
+def _named(item: dict[str, Any], key: str) -> Any:
+    found = item.get(key, "")
+    return found.get("name", "") if isinstance(found, dict) else found

@@ -6,6 +6,7 @@ Within a story equal values stay equal: the first uid of an object `tea` becomes
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from tests.embedded.differential.player import Answer
 
 _UID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
-_NUMBER = re.compile(r"\b\d+\b")
+_REVISIONS = ("precondition (", "record (", "resource version: ", "current: ", "ResourceVersion: ")
+"""What stands before a revision in messages."""
+_NUMBER = re.compile("|".join(rf"(?<={re.escape(before)})\d+" for before in _REVISIONS))
+_DOCUMENT = re.compile(r'Invalid value: ("\{(?:[^"\\]|\\.)*\}"): ')
 _AGE = re.compile(r"\d+(ms|s|m)")
 _RANDOM = 5
 """Letters that generateName adds."""
@@ -68,7 +72,10 @@ class Normaliser:
             value = _orderly(value)
         if value.get("kind") == "Table":
             value = {**value, "rows": [_ageless(row) for row in value.get("rows") or ()]}
-        return {self._text(key): self._value(item) for key, item in value.items()}
+        return {self._text(key): self._item(key, item) for key, item in value.items()}
+
+    def _item(self, key: str, value: Any) -> Any:
+        return self._text(value, told=True) if key == "message" and isinstance(value, str) else self._value(value)
 
     def _metadata(self, metadata: dict[str, Any]) -> dict[str, Any]:
         found, name = dict(metadata), metadata.get("name", "")
@@ -79,8 +86,10 @@ class Normaliser:
             found["uid"] = self._numbered("uid", uid, name)
         if revision := found.get("resourceVersion"):
             found["resourceVersion"] = self._numbered("revision", revision, name) if name else "<revision>"
-        if "continue" in found:
+        if found.get("continue"):
             found["continue"] = "<continue>"
+        if entries := found.get("managedFields"):
+            found["managedFields"] = sorted(entries, key=_owner)
         return found
 
     def _numbered(self, what: str, value: str, name: str) -> str:
@@ -91,22 +100,42 @@ class Normaliser:
             self._known[value] = f"<{what} {before + 1} of {name}>"
         return self._known[value]
 
-    def _text(self, text: str) -> str:
+    def _document(self, quoted: str) -> str:
+        """A quoted JSON document with its keys in order; any other text as it is."""
+        try:
+            found = json.loads(json.loads(quoted))
+        except ValueError:
+            return quoted
+        metadata = found.get("metadata")
+        if isinstance(metadata, dict):
+            if revision := metadata.get("resourceVersion"):
+                metadata["resourceVersion"] = self._known.get(revision, "<revision>")
+            metadata["managedFields"] = sorted(metadata.get("managedFields") or (), key=_owner)
+        return json.dumps(json.dumps(found, sort_keys=True, separators=(",", ":")), ensure_ascii=False)
+
+    def _text(self, text: str, *, told: bool = False) -> str:
+        """A text without chance; one that tells people something may quote revisions, and documents."""
+        text = _DOCUMENT.sub(lambda found: f"Invalid value: {self._document(found[1])}: ", text)
         for name, shown in self._names.items():
             text = text.replace(name, shown)
-        text = _UID.sub(lambda found: self._known.get(found[0], "<uid>"), text)
-        text = _NUMBER.sub(lambda found: self._known.get(found[0], found[0]), text)
         for pattern, shown in _PATTERNS:
             text = pattern.sub(shown, text)
-        return text
+        text = _UID.sub(lambda found: self._known.get(found[0], "<uid>"), text)
+        return _NUMBER.sub(lambda found: self._known.get(found[0], found[0]), text) if told else text
+
+
+def _owner(entry: dict[str, Any]) -> list[str]:
+    """Entries of managed fields are in the order of their times, which may or may not be equal to the second."""
+    return [entry.get(name, "") for name in ("operation", "manager", "apiVersion", "subresource")]
 
 
 def _orderly(status: dict[str, Any]) -> dict[str, Any]:
-    """A Status with its causes sorted: a real server finds them in an order of chance."""
-    causes = sorted(status["details"]["causes"], key=lambda one: (one.get("field", ""), one["message"]))
+    """A Status with its causes sorted, each once: a real server finds them in an order of chance, some twice."""
+    found = {(one.get("field", ""), one["message"]): one for one in status["details"]["causes"]}
+    causes = [found[key] for key in sorted(found)]
     head, bracket, rest = status["message"].partition(" is invalid: [")
     if bracket:
-        rest = ", ".join(sorted({f"{one['field']}: {one['message']}" for one in causes})) + "]"
+        rest = ", ".join(f"{one['field']}: {one['message']}" for one in causes) + "]"
     return {**status, "message": head + bracket + rest, "details": {**status["details"], "causes": causes}}
 
 

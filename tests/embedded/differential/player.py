@@ -75,7 +75,10 @@ class Player:
             return self._watch(step, values)
         answer = self._until(step, values) if step.until is not None else self._once(step, values)
         for name, path in step.save.items():
-            values[name] = str(at(answer.body, path))
+            try:
+                values[name] = str(at(answer.body, path))
+            except (KeyError, IndexError, TypeError):
+                raise AssertionError(f"{step.name}: there is no {path} to keep in {answer}") from None
         return [replace(answer, body=_picked(answer.body, step.pick)) if step.pick else answer]
 
     def _until(self, step: Step, values: dict[str, str]) -> Answer:
