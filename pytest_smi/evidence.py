@@ -29,6 +29,14 @@ class Verdict(StrEnum):
     DISABLED = "disabled"
 
 
+UNSUPPORTED = "unsupported: "
+
+
+def unsupported(feature: str, why: str) -> str:
+    """The skip reason that makes a test *unsupported*, e.g. `unsupported: udp: the profile declares it absent`."""
+    return f"{UNSUPPORTED}{feature}: {why}"
+
+
 @dataclass(frozen=True)
 class Instance:
     """A requirement in one API version: the unit of judgement, one collected pytest item.

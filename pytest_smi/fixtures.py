@@ -75,10 +75,12 @@ def smi_workload(
     from contextlib import suppress
 
     from pytest_smi.errors import ClusterEnded
+    from pytest_smi.workload.manifests import IMAGE
     from pytest_smi.workload.scene import Scene
 
     run = _run(pytestconfig)
-    scene = run.scene = Scene(smi_cluster, run.profile, run.id, forced=run.settings.force)
+    image = run.settings.image or IMAGE
+    scene = run.scene = Scene(smi_cluster, run.profile, run.id, image, forced=run.settings.force)
     try:
         scene.deploy()
         request.getfixturevalue("smi_mesh")
@@ -157,7 +159,8 @@ def _hold(config: pytest.Config, cluster: Cluster) -> None:
     capture: Any = config.pluginmanager.get_plugin("capturemanager")
     with capture.global_and_fixture_disabled():
         terminal.write_line("")
-        terminal.write_line(f"smi: kept; look with: kubectl --kubeconfig {cluster.kubeconfig} get ts,tt,htr -A")
+        where = f"--kubeconfig {cluster.kubeconfig} " if cluster.kubeconfig else ""
+        terminal.write_line(f"smi: kept; look with: kubectl {where}get ts,tt,htr -A")
         terminal.write_line("smi: Ctrl-C ends it")
         terminal.flush()
         try:

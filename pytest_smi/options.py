@@ -35,6 +35,7 @@ OPTIONS = (
     Option("cluster", "Where to run: embedded or kubeconfig (default: what the profile says)", "PROVIDER"),
     Option("context", "Context of the kubeconfig to use", "NAME"),
     Option("kubeconfig", "Kubeconfig file to use", "FILE"),
+    Option("image", "Container image with Python for the sample application (default: python:3.13-slim)", "IMAGE"),
     Option("release", "SMI release to judge: 0.4.0, 0.5.0, 0.6.0, main or all (default: newest served)", "RELEASE"),
     Option("results", "Write results.json to this file", "FILE"),
     Option("keep", "Keep cluster, mesh and workload after the run until Ctrl-C", switch=True),

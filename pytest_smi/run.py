@@ -18,11 +18,11 @@ import pytest
 
 from pytest_smi import __version__
 from pytest_smi.errors import ClusterEnded, HarnessError
+from pytest_smi.evidence import unsupported
 from pytest_smi.report import allure as allure_report
 from pytest_smi.report import exit as exit_report
 from pytest_smi.report import junit, results, summary
 from pytest_smi.report.ledger import Ledger
-from pytest_smi.report.record import unsupported
 from pytest_smi.report.redact import redact_text
 from pytest_smi.report.trial import Trial
 from pytest_smi.spec.catalogue import UnknownRequirement, find

@@ -29,6 +29,7 @@ class Settings:
     cluster: str | None = None
     context: str | None = None
     kubeconfig: str | None = None
+    image: str | None = None
     release: str | None = None
     results: Path | None = None
     keep: bool = False
@@ -61,6 +62,7 @@ def read_settings(flag: Callable[[str], Any], ini: Callable[[str], Any], folder:
         cluster=_one_of("--smi-cluster", got["cluster"], CLUSTERS),
         context=got["context"],
         kubeconfig=got["kubeconfig"],
+        image=_image(got["image"]),
         release=got["release"],
         results=folder / str(got["results"]) if got["results"] else None,
         keep=_truth(got["keep"]),
@@ -93,6 +95,12 @@ def _one_of(flag: str, value: Any, known: tuple[str, ...]) -> str | None:
     if value is None or value in known:
         return None if value is None else str(value)
     raise BadSetting(f"{flag}={value} is not known: use one of {', '.join(known)}")
+
+
+def _image(value: Any) -> str | None:
+    if value is not None and (not value or any(letter.isspace() for letter in value)):
+        raise BadSetting(f"--smi-image={value!r} is not an image's name: give one such as registry/name:tag")
+    return value
 
 
 def _truth(value: Any) -> bool:

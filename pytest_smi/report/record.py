@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_smi.errors import HarnessError, NonConformance
-from pytest_smi.evidence import Case, Instance, Verdict
+from pytest_smi.evidence import UNSUPPORTED, Case, Instance, Verdict
 from pytest_smi.report.plain import plain, text
 from pytest_smi.report.redact import without_secrets
 
@@ -31,7 +31,6 @@ BINDING = frozenset({"must", "implied", "api"})
 _IDENTITY = ("requirement", "level", "area", "group", "api", "versions", "statement", "provisional")
 _BROKEN: frozenset[Kind] = frozenset({"harness", "other", "crash"})
 _SKIPS: dict[Kind, Verdict] = {"unsupported": Verdict.UNSUPPORTED, "skipped": Verdict.DISABLED}
-_UNSUPPORTED = "unsupported: "
 _LONGEST_MESSAGE = 20_000
 
 
@@ -91,15 +90,10 @@ def instance_dict(instance: Instance) -> dict[str, Any]:
     return {name: plain(getattr(instance, name)) for name in _IDENTITY}
 
 
-def unsupported(feature: str, why: str) -> str:
-    """The skip reason that makes a test *unsupported*, e.g. `unsupported: udp: the profile declares it absent`."""
-    return f"{_UNSUPPORTED}{feature}: {why}"
-
-
 def feature_of(reason: str) -> str | None:
-    """The feature that a skip reason names, or None when it is not of the form `unsupported` writes."""
-    feature, colon, _ = reason.removeprefix(_UNSUPPORTED).partition(": ")
-    return feature if reason.startswith(_UNSUPPORTED) and colon and feature.strip() else None
+    """The feature that a skip reason names, or None when it is not of the form `evidence.unsupported` writes."""
+    feature, colon, _ = reason.removeprefix(UNSUPPORTED).partition(": ")
+    return feature if reason.startswith(UNSUPPORTED) and colon and feature.strip() else None
 
 
 def phase_of(when: str, exception: BaseException | None, *, skip: str | None = None, seconds: float = 0.0) -> Phase:

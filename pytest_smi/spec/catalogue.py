@@ -78,7 +78,7 @@ class Requirement:
     features: names from FEATURES without which there is nothing to test.
     needs: areas beside its own that the test writes objects of.
     provisional: its test is new, and counts against nobody until the next minor version of the suite.
-    untested: why no test can judge it; empty for what has a test.
+    untested: why the suite has no test of it; empty when it has one, or should.
     """
 
     id: str

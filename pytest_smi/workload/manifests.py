@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 SOURCE_CONFIGMAP = "sample-app"
 IMAGE = "python:3.13-slim"
+WEB = "web"
+"""The name of a pod's first HTTP port, for Services whose targetPort is a name."""
 
 Manifest = dict[str, Any]
 
@@ -47,10 +50,16 @@ def namespace(name: str, run: str, onboarding: Onboarding) -> Manifest:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
 
 
-def source(namespace_name: str, run: str, code: str) -> Manifest:
-    """The ConfigMap that carries the sample application, so that no image need be built or pulled for it."""
+def source(namespace_name: str, run: str, code: str, packages: bytes = b"") -> Manifest:
+    """The ConfigMap that carries the sample application, so that no image need be built or pulled for it.
+
+    `packages` is a zip file with Python packages that the image may lack.
+    """
     meta = _meta(SOURCE_CONFIGMAP, namespace_name, run)
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"sample_app.py": code}}
+    content: Manifest = {"data": {"sample_app.py": code}}
+    if packages:
+        content["binaryData"] = {"packages.zip": b64encode(packages).decode()}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, **content}
 
 
 def service_account(name: str, namespace_name: str, run: str) -> Manifest:
@@ -58,27 +67,30 @@ def service_account(name: str, namespace_name: str, run: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _meta(name, namespace_name, run)}
 
 
-def deployment(one: Deployed, run: str, onboarding: Onboarding) -> Manifest:
-    """The Deployment of one workload."""
+def deployment(one: Deployed, run: str, onboarding: Onboarding, image: str = IMAGE) -> Manifest:
+    """The Deployment of one workload, its pods made from `image`."""
     joined = onboarding.pod_labels if one.meshed else onboarding.outside_labels
     notes = onboarding.pod_annotations if one.meshed else onboarding.outside_annotations
     select = {"pytest-smi.dev/workload": one.name}
     marks = {**labels(run), **joined, "app": one.name, **one.labels, **select}
-    template = {"metadata": {"labels": marks, "annotations": dict(notes)}, "spec": _pod(one)}
+    template = {"metadata": {"labels": marks, "annotations": dict(notes)}, "spec": _pod(one, image)}
     spec = {"replicas": one.replicas, "selector": {"matchLabels": select}, "template": template}
     meta = _meta(one.name, one.namespace, run)
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
 
 
-def _pod(one: Deployed) -> Manifest:
+def _pod(one: Deployed, image: str) -> Manifest:
     probe = {"httpGet": {"path": "/healthz", "port": ports.CONTROL}, "periodSeconds": 1, "failureThreshold": 30}
     container = {
         "name": "app",
-        "image": IMAGE,
+        "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "/app/sample_app.py"],
         "env": [*_identity(), *({"name": k, "value": v} for k, v in one.ports.items())],
-        "ports": [{"containerPort": ports.CONTROL, "name": "control"}],
+        "ports": [
+            {"containerPort": ports.CONTROL, "name": "control"},
+            {"containerPort": ports.HTTP[0], "name": WEB},
+        ],
         "readinessProbe": probe,
         "volumeMounts": [{"name": "app", "mountPath": "/app"}],
     }

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 
 from pytest_smi.errors import ClusterError, DeadlineExceeded, HarnessError, NonConformance
-from pytest_smi.evidence import Case, Instance, Step, Verdict
+from pytest_smi.evidence import Case, Instance, Step, Verdict, unsupported
 from pytest_smi.report import record
-from pytest_smi.report.record import Known, Phase, Result, phase_of, result_of, unsupported, verdict_of
+from pytest_smi.report.record import Known, Phase, Result, phase_of, result_of, verdict_of
 
 BINDING = ["must", "implied", "api"]
 ALL_LEVELS = [*BINDING, "should", "may", "open", "note"]
