@@ -21,7 +21,10 @@ class Command:
 
 @section
 class Install:
-    """How `--smi-install` brings the mesh. Without that flag the mesh must be there (but for `reference`)."""
+    """How `--smi-install` brings the mesh. Without that flag the mesh must be there (but for `reference`).
+
+    Keys of another method than the one chosen do nothing: a profile that extends another may have inherited them.
+    """
 
     method: str = key("who brings it; `present`: nobody", default="present", choices=METHODS)
     chart: str = key("helm: the chart's name in `repo`, or its folder or archive (`./chart`)", default="")
