@@ -36,6 +36,8 @@ def check(profile: Profile, where: str) -> None:
         kind, slash, name = pattern.partition("/")
         if not (slash and name) or kind not in REMAINS:
             raise Table(where, "uninstall").wrong(f"remains = {pattern!r}: not Kind/NAME", nearest(kind, REMAINS))
+    if any(one.apply for one in profile.uninstall.commands):
+        raise Table(where, "uninstall.commands").wrong("apply creates objects, which no uninstall does", "leave it out")
     _namespace(profile, Table(where))
 
 

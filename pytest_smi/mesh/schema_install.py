@@ -16,7 +16,7 @@ class Command:
     """A program to run. No shell is involved; `${NAME}` in an argument is taken from the environment."""
 
     run: tuple[str, ...] = key("the program and its arguments", example='run = ["linkerd", "install"]')
-    apply: bool = key("apply the objects that it prints, instead of showing them", default=False)
+    apply: bool = key("[install] only: create the objects that it prints", default=False)
 
 
 @section
