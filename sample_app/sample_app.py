@@ -132,7 +132,7 @@ class Settings(NamedTuple):
             http_ports=_ports(env, "HTTP_PORTS", "8080,9090"),
             tcp_ports=_ports(env, "TCP_PORTS", "7000,7001,7002"),
             banner_ports=_ports(env, "BANNER_PORTS", "7100"),
-            udp_ports=_ports(env, "UDP_PORTS", "5353,5354"),
+            udp_ports=_ports(env, "UDP_PORTS", "5530,5531"),
             control_port=control[0],
         )
         settings._refuse_duplicates()

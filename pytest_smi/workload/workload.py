@@ -10,6 +10,7 @@ from pytest_smi.traffic.agent import Agent
 from pytest_smi.traffic.plan import Request
 from pytest_smi.workload import ports
 from pytest_smi.workload.call import Call, Target
+from pytest_smi.workload.trouble import hopeless
 
 if TYPE_CHECKING:
     from pytest_smi.workload.manifests import Deployed
@@ -51,10 +52,15 @@ class Workload:
         return self.name
 
     def refresh(self) -> bool:
-        """Look the pods up; True when all replicas are ready and nothing else is left."""
+        """Look the pods up; True when all replicas are ready and nothing else is left.
+
+        Raises WorkloadError when a container fails again and again, so that waiting is in vain.
+        """
         found = [pod for pod in self.scene.pods(self) if not pod["metadata"].get("deletionTimestamp")]
         ready = [pod for pod in found if _is_ready(pod)]
         if len(found) != self.replicas or len(ready) != self.replicas:
+            if trouble := hopeless(self.scene.cluster.api, found):
+                raise trouble
             return False
         known = {pod.uid: pod for pod in self.pods}
         self.pods = [known.get(pod["metadata"]["uid"]) or self._pod(pod) for pod in ready]

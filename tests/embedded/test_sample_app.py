@@ -27,7 +27,7 @@ from tests.embedded.sample_app_process import SampleApp, exchange, only, some_ad
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PORTS = {"http1": 8080, "h2c": 9090, "grpc": 8080, "tcp": 7001, "banner": 7100, "udp": 5354}
+PORTS = {"http1": 8080, "h2c": 9090, "grpc": 8080, "tcp": 7001, "banner": 7100, "udp": 5531}
 
 
 @pytest.fixture(scope="module")
