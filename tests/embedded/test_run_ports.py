@@ -87,7 +87,7 @@ def test_a_port_that_is_taken_stops_the_run_with_one_line(
     assert len(message.splitlines()) == 1
     assert told in message
     assert "Address already in use" in message
-    assert "ss -lntup shows who has" in message
+    assert "ss -lntup shows who has it" in message
     assert set(run.verdicts().values()) == {"error"}
     assert len(run.verdicts()) == 1, "the run stops"
     assert "Traceback" not in run.said

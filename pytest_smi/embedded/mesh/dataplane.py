@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import importlib.metadata
 import json
 import os
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_smi.embedded.mesh.envoy_config import bootstrap, probe
+from pytest_smi.embedded.orphans import die_with_parent
 from pytest_smi.errors import MeshError
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ _OLDEST = (1, 37)
 _POLL_SECONDS = 0.003
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 2.0
-_PR_SET_PDEATHSIG = 1
 _WORKERS = "listener_manager.workers_started"
 _LISTENERS = "listener_manager.total_listeners_active"
 _CLUSTERS = "cluster_manager.active_clusters"
@@ -112,7 +111,7 @@ class Envoy:
                 stdout=self._log,
                 stderr=self._log,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         except OSError as fault:
             raise MeshError(
@@ -182,7 +181,7 @@ class Envoy:
         command = [str(self._binary), "--mode", "validate", "--config-yaml", json.dumps(probe(pattern))]
         nowhere = asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=nowhere, stdout=nowhere, stderr=nowhere, preexec_fn=_die_with_parent
+            *command, stdin=nowhere, stdout=nowhere, stderr=nowhere, preexec_fn=die_with_parent
         )
         return await process.wait() == 0
 
@@ -228,9 +227,3 @@ def raise_file_limit() -> None:
     """Let this process and its children open as many files as the system allows: two for each connection."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _die_with_parent() -> None:
-    """Runs in the child: the kernel kills it when we are gone, however that happens."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
