@@ -45,7 +45,7 @@ class _Stuck(Semantics):
     def view(self, snapshot: Snapshot) -> Snapshot:
         splits = snapshot.objects.get("TrafficSplit", {})
         if not any(self.stops(split) for split in splits.values()):
-            self._last = splits
+            self._last = dict(splits)
         objects: Objects = dict(self._last)
         return super().view(Snapshot({**snapshot.objects, "TrafficSplit": objects}))
 
