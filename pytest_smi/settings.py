@@ -33,6 +33,8 @@ class Settings:
     release: str | None = None
     results: Path | None = None
     keep: bool = False
+    install: bool = False
+    force: bool = False
     timeout: float | None = None
     fault: str | None = None
     requirements: tuple[str, ...] = ()
@@ -64,6 +66,8 @@ def read_settings(flag: Callable[[str], Any], ini: Callable[[str], Any], folder:
         release=got["release"],
         results=folder / str(got["results"]) if got["results"] else None,
         keep=_truth(got["keep"]),
+        install=_truth(got["install"]),
+        force=_truth(got["force"]),
         timeout=_seconds(got["timeout"]),
         fault=got["fault"],
         requirements=tuple(_words(got["requirement"])),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_smi.errors import MeshError
 from pytest_smi.mesh.lifecycle import reference_faults
 from pytest_smi.mesh.profile import Profile, load_profile
+from pytest_smi.mesh.sources import shipped_profiles
 from pytest_smi.paths import shipped
 from pytest_smi.report.declared import BadDeclaration, Declared, declared
 from pytest_smi.settings import BadSetting, Settings
@@ -16,15 +18,13 @@ from pytest_smi.spec.catalogue import UnknownRequirement, find
 from pytest_smi.spec.releases import UnknownRelease, check_release
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
 
 
 def checked(settings: Settings, config: pytest.Config) -> Profile:
     """The profile of a run that can begin. Raises BadSetting, one line, for one that cannot."""
     try:
-        profile = load_profile(settings.mesh)
+        profile = load_profile(settings.mesh, third_parties(config))
         if settings.release:
             check_release(settings.release)
         for name in settings.requirements:
@@ -37,6 +37,18 @@ def checked(settings: Settings, config: pytest.Config) -> Profile:
     if settings.timeout is None:
         return profile
     return replace(profile, settle=replace(profile.settle, seconds=settings.timeout))
+
+
+def third_parties(config: pytest.Config) -> dict[str, Path]:
+    """Profiles that plugins and conftest files bring, by name. Raises MeshError when two have the same name."""
+    found: dict[str, Path] = {}
+    for answer in config.hook.pytest_smi_mesh_profiles(config=config):
+        for name, path in answer.items():
+            taken = "this package" if name in shipped_profiles() else found.get(name)
+            if taken:
+                raise MeshError(f"two profiles are named {name}: {path} and that of {taken}", "rename one")
+            found[name] = Path(path)
+    return found
 
 
 def declarations(settings: Settings, config: pytest.Config) -> Declared:
@@ -70,8 +82,19 @@ def _contradictions(settings: Settings, profile: Profile, config: pytest.Config)
         raise BadSetting(
             f"the embedded cluster runs only the reference mesh: run {settings.mesh} with --smi-cluster=kubeconfig"
         )
+    if settings.install:
+        _installable(settings, profile)
     if settings.keep and _workers(config):
         raise BadSetting("--smi-keep does not go with -n: each worker has a cluster of its own; leave out -n")
+
+
+def _installable(settings: Settings, profile: Profile) -> None:
+    method, name = profile.install.method, settings.mesh
+    if method in ("present", "reference"):
+        why = "it comes with every run" if method == "reference" else "its profile's [install] does not say how"
+        raise BadSetting(f"--smi-install does nothing for {name}: {why}; leave it out")
+    if not profile.namespace:
+        raise BadSetting(f"--smi-install: profile {name} has no namespace for the mesh; add one, e.g. 'mesh-system'")
 
 
 def _workers(config: pytest.Config) -> bool:

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_smi.catalog.comparison import comparison_page
 from pytest_smi.catalog.entries import Entry, entries
 from pytest_smi.catalog.judged import Judged, read_folder
 from pytest_smi.report.links import spec_url
@@ -33,7 +34,8 @@ def pages(docs: Path) -> dict[Path, str]:
     """Path -> content of every generated page, from the results that lie in `docs`/results."""
     known, runs = entries(), read_folder(docs / "results")
     written = {docs / "requirements" / f"{area}.md": area_page(area, known, runs) for area in TITLES}
-    return {**written, docs / "coverage.md": coverage_page(known)}
+    compared = {docs / "results" / "README.md": comparison_page(runs, _WRITTEN)} if runs else {}
+    return {**written, **compared, docs / "coverage.md": coverage_page(known)}
 
 
 def area_page(area: str, known: Sequence[Entry], runs: Sequence[Judged]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_smi.cluster.nodes import described, ready_nodes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -66,15 +68,9 @@ class Cluster(Protocol):
 
 
 def common_facts(provider: str, api: Api) -> dict[str, Any]:
-    """The facts that every provider can give, read through the API."""
+    """The facts that every provider can give, read through the API. Raises ClusterError when no node is ready."""
     return {
         "provider": provider,
         "kubernetes": api.get("/version").get("gitVersion", "unknown"),
-        "nodes": [_node(one) for one in api.list("/api/v1/nodes")],
+        "nodes": [described(node) for node in ready_nodes(api)],
     }
-
-
-def _node(found: dict[str, Any]) -> dict[str, Any]:
-    """What a node runs on; not its name, which is the machine's and no reader's business."""
-    info = found.get("status", {}).get("nodeInfo", {})
-    return {key: info.get(key) for key in ("architecture", "osImage", "kernelVersion", "kubeletVersion")}

@@ -35,6 +35,30 @@ class Ask(NamedTuple):
     repeatable: bool
 
 
+class Attempts:
+    """Counts the attempts of one request, and pauses between them for as long as `seconds` allow."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+        self._made = 1
+
+    def another(self, status: int | None = None, wanted: str | None = None) -> bool:
+        """Pause and say True when there may be another attempt after this status (None: no answer at all).
+
+        `wanted` is what the server asks for in `Retry-After`.
+        """
+        if status == 500 and self._made > _TIMES_500:
+            return False
+        pause = float(min(_PAUSE_SECONDS * 2 ** (self._made - 1), _LONGEST_PAUSE_SECONDS))
+        with contextlib.suppress(ValueError):  # it may be a date: not from an API server
+            pause = pause if wanted is None else float(wanted)
+        if time.monotonic() + pause > self._end:
+            return False
+        time.sleep(pause)  # between attempts, which have a deadline
+        self._made += 1
+        return True
+
+
 class Transport:
     """A way to one API server. `patience` is the seconds for which it may be away; `timeout` limits one attempt."""
 
@@ -53,46 +77,24 @@ class Transport:
 
     def send(self, ask: Ask, *, stream: bool = False) -> Any:
         """The answer (urllib3's), whatever its status. Raises ClusterError when there is none."""
-        began, attempts = time.monotonic(), 0
+        attempts = self.attempts()
         while True:
-            attempts += 1
             try:
                 answer = self._once(ask, stream=stream)
             except ClusterError as fault:
-                pause = self._lost(ask, fault.__cause__, attempts)
-                if pause is None or self._too_late(began, pause):
+                cause = fault.__cause__
+                if not (ask.repeatable or (cause and never_arrived(cause))) or not attempts.another():
                     raise
             else:
                 self._answered = True
-                pause = self._turned_away(ask, answer, attempts)
-                if pause is None or self._too_late(began, pause):
+                again = answer.status in BROKEN and (ask.repeatable or answer.status == 429)
+                if not again or not attempts.another(answer.status, answer.headers.get("Retry-After")):
                     return answer
                 answer.close()
-            time.sleep(pause)  # between the attempts of a request, which has a deadline
 
-    def _too_late(self, began: float, pause: float) -> bool:
-        limit = self._patience if self._answered else min(_FIRST_SECONDS, self._patience)
-        return time.monotonic() + pause > began + limit
-
-    def _lost(self, ask: Ask, cause: BaseException | None, attempts: int) -> float | None:
-        """Seconds after which to ask again when no answer came, None when that could repeat something."""
-        again = ask.repeatable or (cause is not None and never_arrived(cause))
-        return self._pause(attempts, None) if again else None
-
-    def _turned_away(self, ask: Ask, answer: Any, attempts: int) -> float | None:
-        """Seconds after which to ask again, None when this answer stands."""
-        if answer.status not in BROKEN or not (ask.repeatable or answer.status == 429):
-            return None
-        if answer.status == 500 and attempts > _TIMES_500:
-            return None
-        return self._pause(attempts, answer.headers.get("Retry-After"))
-
-    @staticmethod
-    def _pause(attempts: int, wanted: str | None) -> float:
-        with contextlib.suppress(ValueError):  # Retry-After may be a date: not from an API server
-            if wanted is not None:
-                return float(wanted)
-        return float(min(_PAUSE_SECONDS * 2 ** (attempts - 1), _LONGEST_PAUSE_SECONDS))
+    def attempts(self) -> Attempts:
+        """For one request that may be sent again: how often, and for how long."""
+        return Attempts(self._patience if self._answered else min(_FIRST_SECONDS, self._patience))
 
     def _once(self, ask: Ask, *, stream: bool) -> Any:
         import urllib3

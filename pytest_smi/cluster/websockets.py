@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import websocket
 
 from pytest_smi.cluster.api import Refused
-from pytest_smi.cluster.refusals import unreachable
+from pytest_smi.cluster.refusals import BROKEN, unreachable
 from pytest_smi.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -24,7 +24,23 @@ _OPEN_SECONDS = 10.0
 
 
 def opened(api: Api, path: str, query: Sequence[tuple[str, str]]) -> Any:
-    """A WebSocket whose messages begin with their channel. Raises ClusterError, with what the API server says."""
+    """A WebSocket whose messages begin with their channel. Raises ClusterError, with what the API server says.
+
+    An API server that is away or busy is asked again: an opened connection that nobody got does nothing.
+    """
+    attempts = api.transport.attempts()
+    while True:
+        try:
+            return _once(api, path, query)
+        except Refused as refusal:
+            if refusal.code not in BROKEN or not attempts.another(refusal.code):
+                raise
+        except ClusterError:
+            if not attempts.another():
+                raise
+
+
+def _once(api: Api, path: str, query: Sequence[tuple[str, str]]) -> Any:
     configuration, host = api.transport.client.configuration, api.transport.host
     socket = websocket.WebSocket(sslopt=_tls(configuration))
     headers = [f"{name}: {value}" for name, value in api.transport.credentials().items()]

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_smi.cluster.companion import Companion
 from pytest_smi.errors import MeshError
+from pytest_smi.mesh.diagnose import diagnose
+from pytest_smi.mesh.ready import Readiness
+from pytest_smi.mesh.version import UNKNOWN, version_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pytest_smi.cluster.base import Cluster
@@ -26,8 +30,9 @@ class Mesh:
         self, profile: Profile, cluster: Cluster, state: Path, fault: str | None = None, called: str | None = None
     ) -> None:
         self.profile = profile
+        self.cluster = cluster
         self.flags = f"--smi-mesh={called or profile.name}" + (f" --smi-fault={fault}" if fault else "")
-        self.version = "unknown"
+        self.version = UNKNOWN
         self._facts: dict[str, Any] = {}
         self._log = state / "mesh.log"
         self._process: Companion | None = None
@@ -38,7 +43,10 @@ class Mesh:
         """Wait until the mesh says that it programs traffic; a mesh that we did not start must be there already."""
         if self._process:
             self._facts = self._process.ready(_READY_SECONDS)
-            self.version = str(self._facts.get("version", "unknown"))
+            self.version = str(self._facts.get("version", UNKNOWN))
+        else:
+            Readiness(self.cluster, self.profile).wait(brought=False)
+            self.version = version_of(self.cluster, self.profile)
 
     def header_encoding(self, cluster: Cluster, specs_version: str | None) -> Literal["array", "map"]:
         """`array` or `map`: how the live CRD of HTTPRouteGroup takes header filters in that version (TSC-051)."""
@@ -58,6 +66,10 @@ class Mesh:
         profile = {"name": self.profile.name, "title": self.profile.title, "verified": self.profile.verified}
         rest = {key: value for key, value in self._facts.items() if key not in ("ready", "version", "fault")}
         return {**profile, "version": self.version, "fault": self._facts.get("fault"), "details": rest}
+
+    def diagnose(self, used: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
+        """What the mesh says of itself: title -> text; `used` are pods of the scene, by namespace and name."""
+        return diagnose(self.cluster, self.profile, used)
 
     def check(self) -> None:
         """Raise MeshError when a mesh that we started has ended: what is seen from then on says nothing about it."""

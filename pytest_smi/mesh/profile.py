@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pytest_smi.errors import MeshError
 from pytest_smi.mesh.schema import Addressing, Features, Injection, Onboarding, Settle, Versions
-from pytest_smi.mesh.schema_install import Install
+from pytest_smi.mesh.schema_install import Deny, Install, Uninstall
+from pytest_smi.mesh.schema_look import Diagnose, Precondition, Ready, Restart, Version
 from pytest_smi.mesh.sources import Sources, read
 from pytest_smi.mesh.tables import Table, key, section
 
@@ -33,7 +34,14 @@ class Profile:
     onboarding: Onboarding = key("what makes a workload part of it", default_factory=Onboarding)
     injection: Injection = key("what shows that a pod is part of it", default_factory=Injection)
     addressing: Addressing = key("how it is called", default_factory=Addressing)
+    precondition: tuple[Precondition, ...] = key("what must be so for it to obey SMI", default=())
+    version: Version = key("how to read its version", default_factory=Version)
+    ready: Ready = key("what must be so before it can be judged", default_factory=Ready)
     install: Install = key("who brings it", default_factory=Install)
+    deny: Deny | None = key("what makes it deny by default", default=None)
+    uninstall: Uninstall = key("how it goes", default_factory=Uninstall)
+    restart: Restart = key("how its control plane is restarted", default_factory=Restart)
+    diagnose: Diagnose = key("what to fetch when a test fails", default_factory=Diagnose)
 
 
 def load_profile(name_or_path: str, more: Sources | None = None) -> Profile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_smi.mesh.schema_look import Object
 from pytest_smi.mesh.tables import key, section
 
 METHODS = ("reference", "present", "helm", "manifests", "command")
@@ -32,3 +33,25 @@ class Install:
     manifests: tuple[str, ...] = key("manifests: files, or folders of files, with the objects to apply", default=())
     commands: tuple[Command, ...] = key("command: what to run, in this order", default=())
     directory: str = key("where programs run; default: the profile's folder", default="")
+    seconds: float = key("each program may take this long", default=300.0)
+
+
+@section
+class Deny:
+    """What makes the mesh deny by default. Done only to a mesh that the run installed, and undone before it goes."""
+
+    object: Object = key("the object to change", example='object = { api = "v1", kind = "ConfigMap", name = "…" }')
+    patch: dict[str, Any] = key("a merge patch", example="patch = { spec = { mode = 'deny' } }")
+
+
+@section
+class Uninstall:
+    """How a mesh goes that `--smi-install` brought. What was applied, and the namespace, are deleted in any case."""
+
+    commands: tuple[Command, ...] = key("what to run, in this order", default=())
+    remains: tuple[str, ...] = key(
+        "cluster-wide objects that its own uninstall leaves: `Kind/NAME`, where NAME may have `*`. They are deleted; "
+        "and since none may be there before, their presence refuses an install",
+        default=(),
+        example='["CustomResourceDefinition/*.smi-spec.io"]',
+    )

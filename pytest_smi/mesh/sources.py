@@ -77,6 +77,8 @@ def _anchored(table: dict[str, Any], folder: Path) -> dict[str, Any]:
     install = table.get("install")
     if not isinstance(install, dict):
         return table
+    if "commands" in install:
+        install = {"directory": ".", **install}
     return {**table, "install": {key: _absolute(key, value, folder) for key, value in install.items()}}
 
 

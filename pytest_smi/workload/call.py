@@ -134,6 +134,7 @@ class Call:
         return histogram
 
     def _plan(self, **shape: Any) -> Plan:
+        self.smi.last = self
         return Plan(self.request, timeout=self.timeout or self.smi.settle.attempt_seconds, **shape)
 
     def arrived(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_smi.mesh.marks import labels
 from pytest_smi.workload import ports
 
 if TYPE_CHECKING:
     from pytest_smi.mesh.schema import Onboarding
 
-MANAGED_BY = {"app.kubernetes.io/managed-by": "pytest-smi"}
-RUN_LABEL = "pytest-smi.dev/run"
 SOURCE_CONFIGMAP = "sample-app"
 IMAGE = "python:3.13-slim"
 WEB = "web"
@@ -45,15 +45,21 @@ class Deployed:
 
 def namespace(name: str, run: str, onboarding: Onboarding) -> Manifest:
     """A namespace that takes part in the mesh."""
-    labels = {**MANAGED_BY, RUN_LABEL: run, **onboarding.namespace_labels}
-    meta = {"name": name, "labels": labels, "annotations": dict(onboarding.namespace_annotations)}
+    joined = {**labels(run), **onboarding.namespace_labels}
+    meta = {"name": name, "labels": joined, "annotations": dict(onboarding.namespace_annotations)}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
 
 
-def source(namespace_name: str, run: str, code: str) -> Manifest:
-    """The ConfigMap that carries the sample application, so that no image need be built or pulled for it."""
+def source(namespace_name: str, run: str, code: str, packages: bytes = b"") -> Manifest:
+    """The ConfigMap that carries the sample application, so that no image need be built or pulled for it.
+
+    `packages` is a zip file with Python packages that the image may lack.
+    """
     meta = _meta(SOURCE_CONFIGMAP, namespace_name, run)
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"sample_app.py": code}}
+    content: Manifest = {"data": {"sample_app.py": code}}
+    if packages:
+        content["binaryData"] = {"packages.zip": b64encode(packages).decode()}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, **content}
 
 
 def service_account(name: str, namespace_name: str, run: str) -> Manifest:
@@ -66,8 +72,8 @@ def deployment(one: Deployed, run: str, onboarding: Onboarding, image: str = IMA
     joined = onboarding.pod_labels if one.meshed else onboarding.outside_labels
     notes = onboarding.pod_annotations if one.meshed else onboarding.outside_annotations
     select = {"pytest-smi.dev/workload": one.name}
-    labels = {**MANAGED_BY, RUN_LABEL: run, **joined, "app": one.name, **one.labels, **select}
-    template = {"metadata": {"labels": labels, "annotations": dict(notes)}, "spec": _pod(one, image)}
+    marks = {**labels(run), **joined, "app": one.name, **one.labels, **select}
+    template = {"metadata": {"labels": marks, "annotations": dict(notes)}, "spec": _pod(one, image)}
     spec = {"replicas": one.replicas, "selector": {"matchLabels": select}, "template": template}
     meta = _meta(one.name, one.namespace, run)
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
@@ -191,4 +197,4 @@ def port(number: int, protocol: str = "http", target: int | str | None = None) -
 
 
 def _meta(name: str, namespace_name: str, run: str) -> Manifest:
-    return {"name": name, "namespace": namespace_name, "labels": {**MANAGED_BY, RUN_LABEL: run}}
+    return {"name": name, "namespace": namespace_name, "labels": labels(run)}

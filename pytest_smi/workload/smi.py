@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from pytest_smi.cluster.api import Refused, path_to
 from pytest_smi.errors import ManifestRefused
 from pytest_smi.evidence import unsupported
+from pytest_smi.mesh.marks import labels
 from pytest_smi.spec.catalogue import find
 from pytest_smi.spec.kinds import KINDS
 from pytest_smi.spec.render import render
@@ -49,6 +50,7 @@ class Smi:
         self.applied: dict[str, dict[str, Any]] = {}
         self.granted: dict[tuple[str, str, str, int], Call] = {}
         self.slowest_datagram: float | None = None
+        self.last: Call | None = None
 
     @property
     def api(self) -> Api:
@@ -85,8 +87,7 @@ class Smi:
         rendered: dict[str, dict[str, Any]] = {}
         for resource in resources:
             for manifest in render(resource, self.versions, namespace=self.namespace, header_encoding=self.encoding):
-                labels = manifest["metadata"].setdefault("labels", {})
-                labels.update({**m.MANAGED_BY, m.RUN_LABEL: self.scene.run})
+                manifest["metadata"].setdefault("labels", {}).update(labels(self.scene.run))
                 for one in m.splits(manifest, self.mesh.profile.onboarding) if self._splits_tcp else [manifest]:
                     rendered[path_to(one)] = one
         return list(rendered.values())
