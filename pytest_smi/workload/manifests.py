@@ -6,13 +6,12 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_smi.cluster.ownership import labels as owned
 from pytest_smi.workload import ports
 
 if TYPE_CHECKING:
     from pytest_smi.mesh.profile import Onboarding
 
-MANAGED_BY = {"app.kubernetes.io/managed-by": "pytest-smi"}
-RUN_LABEL = "pytest-smi.dev/run"
 SOURCE_CONFIGMAP = "sample-app"
 IMAGE = "python:3.13-slim"
 
@@ -44,7 +43,7 @@ class Deployed:
 
 def namespace(name: str, run: str, onboarding: Onboarding) -> Manifest:
     """A namespace that takes part in the mesh."""
-    labels = {**MANAGED_BY, RUN_LABEL: run, **onboarding.namespace_labels}
+    labels = {**owned(run), **onboarding.namespace_labels}
     meta = {"name": name, "labels": labels, "annotations": dict(onboarding.namespace_annotations)}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
 
@@ -71,7 +70,7 @@ def deployment(one: Deployed, run: str, onboarding: Onboarding, image: str = IMA
     joined = onboarding.pod_labels if one.meshed else onboarding.outside_labels
     notes = onboarding.pod_annotations if one.meshed else onboarding.outside_annotations
     select = {"pytest-smi.dev/workload": one.name}
-    labels = {**MANAGED_BY, RUN_LABEL: run, **joined, "app": one.name, **one.labels, **select}
+    labels = {**owned(run), **joined, "app": one.name, **one.labels, **select}
     template = {"metadata": {"labels": labels, "annotations": dict(notes)}, "spec": _pod(one, image)}
     spec = {"replicas": one.replicas, "selector": {"matchLabels": select}, "template": template}
     meta = _meta(one.name, one.namespace, run)
@@ -143,4 +142,4 @@ def port(number: int, protocol: str = "http", target: int | str | None = None) -
 
 
 def _meta(name: str, namespace_name: str, run: str) -> Manifest:
-    return {"name": name, "namespace": namespace_name, "labels": {**MANAGED_BY, RUN_LABEL: run}}
+    return {"name": name, "namespace": namespace_name, "labels": owned(run)}

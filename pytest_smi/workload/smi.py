@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_smi.cluster.api import Refused, path_to
+from pytest_smi.cluster.ownership import labels as owned
 from pytest_smi.errors import ManifestRefused
 from pytest_smi.spec.kinds import KINDS
 from pytest_smi.spec.render import render
@@ -83,7 +84,7 @@ class Smi:
         for resource in resources:
             for manifest in render(resource, self.versions, namespace=self.namespace, header_encoding=self.encoding):
                 labels = manifest["metadata"].setdefault("labels", {})
-                labels.update({**m.MANAGED_BY, m.RUN_LABEL: self.scene.run})
+                labels.update(owned(self.scene.run))
                 rendered[path_to(manifest)] = manifest
         return list(rendered.values())
 
