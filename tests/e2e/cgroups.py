@@ -44,7 +44,7 @@ def _delegate(group: Path) -> None:
 
 def remove() -> None:
     """Remove our groups; their processes have ended."""
-    for top in _hierarchies():
+    for top in (*_hierarchies(), _ROOT / "unified"):  # runc makes groups in that one too
         until(lambda top=top: _removed(top / _OURS), 30, f"the control groups under {top / _OURS} to be empty")  # type: ignore[misc]
 
 

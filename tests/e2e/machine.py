@@ -43,7 +43,7 @@ class Machine:
 
     def boot(self) -> None:
         """Make the namespaces, and private places where programs insist on writing to fixed paths."""
-        for name in ("log", "cni", "varlog"):
+        for name in ("log", "varlib", "varlog"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         unshare = ["unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--mount-proc"]
         with (self.folder / "log" / "init.log").open("ab") as log:
@@ -56,8 +56,8 @@ class Machine:
             )
         until(lambda: self.name in {one.name for one in running(self.state).values()}, 10, f"machine {self.name}")
         script = (
-            "mount --make-rshared / && mount -t tmpfs run /run && mkdir -p /run/lock /var/lib/cni"
-            f" && mount --bind {self.folder}/cni /var/lib/cni && mount --bind {self.folder}/varlog /var/log"
+            "mount -n --make-rshared / && mount -n -t tmpfs run /run && mkdir /run/lock"
+            f" && mount -n --bind {self.folder}/varlib /var/lib && mount -n --bind {self.folder}/varlog /var/log"
             f" && hostname {self.name} && ip link set lo up"
             " && echo 1 >/proc/sys/net/ipv4/ip_forward"
         )

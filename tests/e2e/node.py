@@ -67,7 +67,7 @@ def _pod_network(folder: Path, index: int) -> dict[str, object]:
     """Each pod on a link of its own, so that all its traffic is routed and passes kube-proxy's rules, unmasqueraded."""
     ipam = {
         "type": "host-local",
-        "dataDir": f"{folder}/cni",
+        "dataDir": f"{folder}/addresses",
         "ranges": [[{"subnet": network.pods(index)}]],
         "routes": [{"dst": "0.0.0.0/0"}],
     }
