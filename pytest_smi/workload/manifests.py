@@ -6,7 +6,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_smi.mesh.marks import labels
+from pytest_smi.cluster.ownership import labels as owned
 from pytest_smi.workload import ports
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Deployed:
 
 def namespace(name: str, run: str, onboarding: Onboarding) -> Manifest:
     """A namespace that takes part in the mesh."""
-    joined = {**labels(run), **onboarding.namespace_labels}
+    joined = {**owned(run), **onboarding.namespace_labels}
     meta = {"name": name, "labels": joined, "annotations": dict(onboarding.namespace_annotations)}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
 
@@ -72,8 +72,8 @@ def deployment(one: Deployed, run: str, onboarding: Onboarding, image: str = IMA
     joined = onboarding.pod_labels if one.meshed else onboarding.outside_labels
     notes = onboarding.pod_annotations if one.meshed else onboarding.outside_annotations
     select = {"pytest-smi.dev/workload": one.name}
-    marks = {**labels(run), **joined, "app": one.name, **one.labels, **select}
-    template = {"metadata": {"labels": marks, "annotations": dict(notes)}, "spec": _pod(one, image)}
+    labels = {**owned(run), **joined, "app": one.name, **one.labels, **select}
+    template = {"metadata": {"labels": labels, "annotations": dict(notes)}, "spec": _pod(one, image)}
     spec = {"replicas": one.replicas, "selector": {"matchLabels": select}, "template": template}
     meta = _meta(one.name, one.namespace, run)
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
@@ -197,4 +197,4 @@ def port(number: int, protocol: str = "http", target: int | str | None = None) -
 
 
 def _meta(name: str, namespace_name: str, run: str) -> Manifest:
-    return {"name": name, "namespace": namespace_name, "labels": labels(run)}
+    return {"name": name, "namespace": namespace_name, "labels": owned(run)}
