@@ -51,7 +51,7 @@ def smi_started(
     from pytest_smi.mesh.lifecycle import Mesh
 
     run = _run(pytestconfig)
-    mesh = Mesh(run.profile, smi_cluster, tmp_path_factory.mktemp("smi-mesh"), run.settings.fault, run.settings.mesh)
+    mesh = Mesh(run.profile, smi_cluster, tmp_path_factory.mktemp("smi-mesh"), run.settings.fault, run.settings.flags)
     run.mesh = mesh
     try:
         yield mesh

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,13 @@ class Settings:
     requirements: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
     known_failures: str | None = None
+
+    @property
+    def flags(self) -> str:
+        """The flags that name mesh and cluster to pytest again; not files of this machine, since reports quote them."""
+        named = {"mesh": self.mesh, "cluster": self.cluster, "context": self.context, "fault": self.fault}
+        given = [f"--smi-{name}={shlex.quote(value)}" for name, value in named.items() if value]
+        return " ".join(given + [f"--smi-{name}" for name in ("install", "force") if getattr(self, name)])
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON types, for results.json; holds no secret."""
