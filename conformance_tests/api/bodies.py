@@ -1,9 +1,50 @@
-"""Manifests taken apart and put together again, wherever a version keeps its fields."""
+"""One minimal, valid object of each kind, and manifests taken apart, wherever a version keeps its fields."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
-from pytest_smi import Smi
+from pytest_smi import (
+    GET,
+    Backend,
+    HTTPRouteGroup,
+    Identity,
+    IdentityBinding,
+    Resource,
+    RouteRef,
+    Rule,
+    Smi,
+    TCPRoute,
+    TrafficSplit,
+    TrafficTarget,
+    UDPRoute,
+)
+
+
+def _target() -> TrafficTarget:
+    return TrafficTarget(
+        "example",
+        sources=[Identity("kettle")],
+        destination=Identity("teapot"),
+        rules=[Rule(RouteRef("HTTPRouteGroup", "routes"), matches=["pour"])],
+    )
+
+
+_EXAMPLES: dict[str, Callable[[], Resource]] = {
+    "TrafficTarget": _target,
+    "HTTPRouteGroup": lambda: HTTPRouteGroup("example", [GET("/pour$", name="pour")]),
+    "TCPRoute": lambda: TCPRoute("example", [8080]),
+    "UDPRoute": lambda: UDPRoute("example", [5353]),
+    "TrafficSplit": lambda: TrafficSplit("example", "root", [Backend("china", 90), Backend("glass", 10)]),
+    "IdentityBinding": lambda: IdentityBinding("example", service_account="teapot"),
+}
+
+
+def example_of(smi: Smi, kind: str) -> Resource:
+    """A minimal object of a kind, as the documents show it in this version."""
+    if kind == "TCPRoute" and smi.versions.specs != "v1alpha4":
+        return TCPRoute("example")
+    return _EXAMPLES[kind]()
 
 
 def without(manifest: dict[str, Any], *path: str) -> dict[str, Any]:

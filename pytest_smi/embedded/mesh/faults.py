@@ -10,6 +10,7 @@ from pytest_smi.embedded.mesh import (
     faults_api,
     faults_http,
     faults_memory,
+    faults_schema,
     faults_split,
     faults_structure,
 )
@@ -27,6 +28,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_structure,
     faults_memory,
     faults_api,
+    faults_schema,
 )
 """Where faults are defined; importing them fills the registry."""
 
