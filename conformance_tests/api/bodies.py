@@ -18,6 +18,7 @@ from pytest_smi import (
     TrafficSplit,
     TrafficTarget,
     UDPRoute,
+    assert_that,
 )
 
 
@@ -70,6 +71,12 @@ def with_value(manifest: dict[str, Any], value: Any, *path: str | int) -> dict[s
 def body_of(manifest: dict[str, Any]) -> dict[str, Any]:
     """What an author wrote: everything but the metadata, and the status that a mesh may add (API-028)."""
     return {key: value for key, value in manifest.items() if key not in ("metadata", "status")}
+
+
+def write_back(smi: Smi, path: str) -> None:
+    """Read the object at a path and write it there again as it is: what the API server shows it has to take."""
+    reply = smi.api.request("PUT", path, smi.api.get(path))
+    assert_that(smi, reply.code == 200, f"what was read at {path} can be written there", reply.body)
 
 
 def target_of(smi: Smi) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """SMI objects as Kubernetes objects: versions that belong together, ordinary tools, extensions of a provider."""
 
 from functools import partial
+from typing import Any
 
 from pytest_smi import (
     ANY,
@@ -18,9 +19,13 @@ from pytest_smi import (
     requirement,
 )
 
-from ..api.bodies import body_of, example_of
+from ..api.bodies import body_of, example_of, write_back
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+PATCHES: dict[str, Any] = {
+    "application/merge-patch+json": {"metadata": {"labels": {"brewed": "once"}}},
+    "application/json-patch+json": [{"op": "replace", "path": "/metadata/labels/brewed", "value": "twice"}],
+}
 
 
 def is_gone(smi: Smi, path: str) -> bool:
@@ -56,7 +61,7 @@ def test_a_grant_survives_being_written_in_another_version(smi: Smi, kettle: Wor
     if not others:
         smi.lacks("conversion", f"TrafficTarget is served in {own} only")
     for other in others:
-        smi.api.replace(smi.api.get(path.replace(own, other, 1)))
+        write_back(smi, path.replace(own, other, 1))
         back, written = body_of(smi.api.get(path)), body_of(manifest)
         assert_that(smi, back == written, f"after {other} wrote it back it reads as {written}", back)
     assert_allowed(kettle.get(teapot, "/pour", port=8080))
@@ -77,8 +82,9 @@ def test_ordinary_tools_handle_the_objects(smi: Smi) -> None:
         names = [row["cells"][0] for row in table.get("rows", [])]
         assert_that(smi, name in names, f"kubectl get {KINDS[kind].short} lists the object", names)
         version = smi.api.get(collection)["metadata"]["resourceVersion"]
-        smi.api.patch(path, {"metadata": {"labels": {"brewed": "once"}}})
-        smi.api.patch(path, [{"op": "add", "path": "/metadata/labels/brewed", "value": "twice"}], "json")
+        for content, patch in PATCHES.items():
+            done = smi.api.request("PATCH", path, patch, content=content)
+            assert_that(smi, done.code == 200, f"kubectl patch works with {content}", done.body)
         found = [one["metadata"]["name"] for one in smi.api.list(collection, labelSelector="brewed=twice")]
         assert_that(smi, found == [name], f"kubectl get {KINDS[kind].short} -l brewed=twice finds it", found)
         about = f"involvedObject.kind={kind},involvedObject.name={name}"
