@@ -45,6 +45,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings; without a path on the command line, take the shipped suite as what to run."""
     config.addinivalue_line("markers", "requirement(id): the SMI requirement that this test judges, e.g. TA-005")
@@ -64,6 +65,9 @@ def _begin(config: pytest.Config) -> None:
         declared = start.declarations(settings, config)
     except BadSetting as fault:
         raise pytest.UsageError(str(fault)) from None
+    if hasattr(config, "workerinput"):
+        # --clean-alluredir is the controller's: a worker that replaces a crashed one would delete what was written.
+        config.option.clean_alluredir = False
     config.stash[run.RUN] = run.Run(config, settings, profile, declared)
     config.pluginmanager.register(Judge(config.stash[run.RUN]), "smi-judge")
     if profile.install.method != "reference" and not config.stash[run.RUN].is_worker:

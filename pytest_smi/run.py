@@ -20,8 +20,8 @@ from pytest_smi import __version__
 from pytest_smi.errors import ClusterEnded, HarnessError
 from pytest_smi.evidence import unsupported
 from pytest_smi.report import allure as allure_report
+from pytest_smi.report import crash, junit, results, summary
 from pytest_smi.report import exit as exit_report
-from pytest_smi.report import junit, results, summary
 from pytest_smi.report.ledger import Ledger
 from pytest_smi.report.redact import redact_text
 from pytest_smi.report.trial import Trial
@@ -59,7 +59,7 @@ class Run:
         self.id = secrets.token_hex(3)
         self.started = dt.datetime.now(dt.UTC)
         self.facts: dict[str, Any] = {}
-        self.ledger = Ledger()
+        self.ledger = Ledger(self._crashed_in)
         self.exit: exit_report.Exit | None = None
         self.is_worker = hasattr(config, "workerinput")
         self.cluster: Cluster | None = None
@@ -107,6 +107,11 @@ class Run:
         )
         self._instances.update({(one.requirement, one.api): one for one in found})
         return found
+
+    def _crashed_in(self, nodeid: str) -> Instance | None:
+        """The instance of a node id that this process, a controller, has not collected."""
+        folders = (self.config.rootpath, *(Path(one.partition("::")[0]) for one in self.config.args))
+        return crash.instance_of(nodeid, folders, self.instances_of)
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
         """Make one item of each instance of the test's requirement."""

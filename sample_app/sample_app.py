@@ -136,7 +136,7 @@ class Settings(NamedTuple):
             http_ports=_ports(env, "HTTP_PORTS", "8080,9090"),
             tcp_ports=_ports(env, "TCP_PORTS", "7000,7001,7002"),
             banner_ports=_ports(env, "BANNER_PORTS", "7100"),
-            udp_ports=_ports(env, "UDP_PORTS", "5353,5354"),
+            udp_ports=_ports(env, "UDP_PORTS", "5530,5531"),
             control_port=control[0],
         )
         settings._refuse_duplicates()
@@ -2092,7 +2092,8 @@ async def _listen(
 
 def _cannot_open(kind: str, bind: str, port: int, problem: OSError) -> OSError:
     reason = os.strerror(problem.errno) if problem.errno else str(problem)
-    return OSError(f"cannot open {kind} port {port} on {bind}: {reason}")
+    advice = " (ss -lntup shows who has it)" if problem.errno == errno.EADDRINUSE else ""
+    return OSError(f"cannot open {kind} port {port} on {bind}: {reason}{advice}")
 
 
 def _raise_file_limit() -> None:

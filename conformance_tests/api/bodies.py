@@ -35,7 +35,7 @@ _EXAMPLES: dict[str, Callable[[], Resource]] = {
     "TrafficTarget": _target,
     "HTTPRouteGroup": lambda: HTTPRouteGroup("example", [GET("/pour$", name="pour")]),
     "TCPRoute": lambda: TCPRoute("example", [8080]),
-    "UDPRoute": lambda: UDPRoute("example", [5353]),
+    "UDPRoute": lambda: UDPRoute("example", [5530]),
     "TrafficSplit": lambda: TrafficSplit("example", "root", [Backend("china", 90), Backend("glass", 10)]),
     "IdentityBinding": lambda: IdentityBinding("example", service_account="teapot"),
 }

@@ -77,13 +77,9 @@ def _forbidden(message: str, plain: str) -> Line:
 
 def _failing(code: int, plain: str) -> Line:
     if code == 429:
-        return Line(
-            f"the API server is too busy for us, also after waiting: {plain}", "try again when it has less to do"
-        )
+        return Line(f"the API server is too busy: {plain}", "try again when it has less to do")
     if code in BROKEN:
-        return Line(
-            f"the API server cannot answer, also when asked again: {plain}", "look at its health: /readyz?verbose"
-        )
+        return Line(f"the API server cannot answer: {plain}", "kubectl get --raw='/readyz?verbose' tells its health")
     return Line(plain)
 
 

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_smi.cluster.ownership import labels
 from pytest_smi.errors import MeshError
 from pytest_smi.mesh.expand import expanded
-from pytest_smi.mesh.marks import labels
 from pytest_smi.mesh.objects import Manifest, Objects, Ref, until
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_smi.cluster.ownership import RUN_LABEL, labels
 from pytest_smi.errors import HarnessError, MeshError
 from pytest_smi.mesh.bring import Bringer
 from pytest_smi.mesh.look import ref_of
-from pytest_smi.mesh.marks import RUN_LABEL, labels
 from pytest_smi.mesh.objects import Objects, Ref
 from pytest_smi.mesh.programs import Programs, environment
 from pytest_smi.mesh.ready import Readiness

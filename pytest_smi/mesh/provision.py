@@ -44,7 +44,7 @@ class Provision:
         self.facts = {
             "version": version_of(self._cluster, self._profile),
             "installed": bring,
-            "preconditions": [one._asdict() for one in found],
+            "preconditions": [{"that": one.that, "held": one.held, "found": one.found} for one in found],
         }
         failed = [one for one in found if not one.held]
         if failed and not force:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_smi.cluster.ownership import RUN_LABEL
 from pytest_smi.errors import MeshError
-from pytest_smi.mesh.marks import RUN_LABEL
 from pytest_smi.mesh.objects import until
 from pytest_smi.mesh.ready import Readiness
 

@@ -6,7 +6,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_smi.mesh.marks import labels
+from pytest_smi.cluster.ownership import labels as owned
 from pytest_smi.workload import ports
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Deployed:
 
 def namespace(name: str, run: str, onboarding: Onboarding) -> Manifest:
     """A namespace that takes part in the mesh."""
-    joined = {**labels(run), **onboarding.namespace_labels}
+    joined = {**owned(run), **onboarding.namespace_labels}
     meta = {"name": name, "labels": joined, "annotations": dict(onboarding.namespace_annotations)}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
 
@@ -79,7 +79,7 @@ def deployment(one: Deployed, run: str, onboarding: Onboarding, image: str = IMA
     notes = onboarding.pod_annotations if one.meshed else onboarding.outside_annotations
     select = {WORKLOAD_LABEL: one.name}
     template = {
-        "metadata": {"labels": {**labels(run), **joined, **one.marks}, "annotations": dict(notes)},
+        "metadata": {"labels": {**owned(run), **joined, **one.marks}, "annotations": dict(notes)},
         "spec": _pod(one, image),
     }
     spec = {"replicas": one.replicas, "selector": {"matchLabels": select}, "template": template}
@@ -205,4 +205,4 @@ def port(number: int, protocol: str = "http", target: int | str | None = None) -
 
 
 def _meta(name: str, namespace_name: str, run: str) -> Manifest:
-    return {"name": name, "namespace": namespace_name, "labels": labels(run)}
+    return {"name": name, "namespace": namespace_name, "labels": owned(run)}

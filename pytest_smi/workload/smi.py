@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from pytest_smi.cluster.api import Refused, path_to
+from pytest_smi.cluster.ownership import labels as owned
 from pytest_smi.errors import ManifestRefused
 from pytest_smi.evidence import unsupported
-from pytest_smi.mesh.marks import labels
 from pytest_smi.spec.catalogue import KIND_FEATURES, find
 from pytest_smi.spec.kinds import KINDS
 from pytest_smi.spec.releases import compatible
@@ -115,7 +115,7 @@ class Smi:
         rendered: dict[str, dict[str, Any]] = {}
         for resource in resources:
             for manifest in render(resource, self.versions, namespace=self.namespace, header_encoding=self.encoding):
-                manifest["metadata"].setdefault("labels", {}).update(labels(self.scene.run))
+                manifest["metadata"].setdefault("labels", {}).update(owned(self.scene.run))
                 for one in m.splits(manifest, self.mesh.profile.onboarding) if self._splits_tcp else [manifest]:
                     rendered[path_to(one)] = one
         return list(rendered.values())

@@ -6,6 +6,7 @@ import asyncio
 import importlib.metadata
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -18,6 +19,7 @@ from pytest_smi.embedded.orphans import die_with_parent
 from pytest_smi.errors import MeshError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import IO
 
 ENVOY_VARIABLE = "SMI_ENVOY"
@@ -30,6 +32,8 @@ _WORKERS = "listener_manager.workers_started"
 _LISTENERS = "listener_manager.total_listeners_active"
 _CLUSTERS = "cluster_manager.active_clusters"
 _TOPOLOGY_REJECTED = ("listener_manager.lds.update_rejected", "cluster_manager.cds.update_rejected")
+_UNBOUND = re.compile(r"cannot bind '(.+?)': (.+)")
+TAKEN_ADVICE = "free that port: ss -lntup shows who has it; ports below 1024 may need root"
 REJECTED = "update_rejected"
 """What the names of the counters end with that tell of configuration refused."""
 
@@ -117,7 +121,7 @@ class Envoy:
     async def ready(self, listeners: int, clusters: int) -> None:
         """Wait until the workers accept connections on so many listeners and know so many clusters.
 
-        Raises MeshError when Envoy ends, refuses its configuration, or takes too long.
+        Raises MeshError when Envoy ends, refuses its configuration (a port may be taken), or takes too long.
         """
         try:
             async with asyncio.timeout(_READY_SECONDS):
@@ -133,11 +137,19 @@ class Envoy:
             found = await self.counters("|".join((_WORKERS, _LISTENERS, _CLUSTERS, REJECTED)))
         except OSError:
             return False
-        if any(found.get(name) for name in _TOPOLOGY_REJECTED):
-            raise MeshError(f"Envoy refused its configuration: {self._last_words()}", f"see {self._log_path}")
+        self.check(found)
         # /ready says LIVE a little before the listeners accept.
         enough = found.get(_LISTENERS, 0) >= listeners and found.get(_CLUSTERS, 0) >= clusters
         return found.get(_WORKERS) == 1 and enough
+
+    def check(self, counters: Mapping[str, int]) -> None:
+        """Raise MeshError when these counters tell that listeners or clusters were refused: no policy can mend that."""
+        if not any(counters.get(name) for name in _TOPOLOGY_REJECTED):
+            return
+        words = self._last_words()
+        if unbound := _UNBOUND.search(words):
+            raise MeshError(f"Envoy cannot listen on {unbound[1]}: {unbound[2]}", TAKEN_ADVICE)
+        raise MeshError(f"Envoy refused its configuration: {words}", f"see {self._log_path}")
 
     def _last_words(self) -> str:
         lines = self._log_path.read_text("utf-8", "replace").strip().splitlines()
