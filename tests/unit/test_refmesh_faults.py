@@ -134,6 +134,8 @@ def behaviour(semantics: Semantics) -> tuple[Any, ...]:
         semantics.converted(old_split, "split.smi-spec.io/v1alpha4"),
         semantics.converted(nobody, "access.smi-spec.io/v1alpha4"),
         semantics.converted(broken, "specs.smi-spec.io/v1alpha4"),
+        semantics.resumes(),  # a restart; from here on what was there before may be forgotten
+        compile_policy(rich(), semantics),
     )
 
 

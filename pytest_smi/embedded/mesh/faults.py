@@ -11,6 +11,7 @@ from pytest_smi.embedded.mesh import (
     faults_http,
     faults_memory,
     faults_schema,
+    faults_scope,
     faults_split,
     faults_structure,
 )
@@ -29,6 +30,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_memory,
     faults_api,
     faults_schema,
+    faults_scope,
 )
 """Where faults are defined; importing them fills the registry."""
 
