@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_smi.embedded.mesh.adopted import Adopted
 from pytest_smi.embedded.mesh.envoy_config import bootstrap, probe
 from pytest_smi.embedded.orphans import die_with_parent
 from pytest_smi.errors import MeshError
@@ -80,7 +81,7 @@ class Envoy:
         self._directory = directory
         self._log_path = log
         self._log: IO[bytes] | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Adopted | None = None
         # An abstract socket: no port for pods to find, no limit on the length of the directory's path.
         self._admin = f"pytest-smi-envoy-{os.getpid()}-{os.urandom(4).hex()}"
 
@@ -117,6 +118,16 @@ class Envoy:
             raise MeshError(
                 f"cannot start Envoy {self._binary}: {fault.strerror}", "is it a program for this machine?"
             ) from None
+
+    def handover(self) -> str:
+        """What a later life of this program needs to go on with this process: `adopt` takes it."""
+        assert self._process
+        return f"{self._process.pid}:{self._admin}"
+
+    def adopt(self, handed: str) -> None:
+        """Go on with an Envoy that an earlier life of this program has started, in place of `start`."""
+        pid, _, self._admin = handed.partition(":")
+        self._process = Adopted(int(pid))
 
     async def ready(self, listeners: int, clusters: int) -> None:
         """Wait until the workers accept connections on so many listeners and know so many clusters.

@@ -1,8 +1,9 @@
 """Listeners (LDS). They follow pods and Services only; nothing in here changes with policy.
 
 One listener for each meshed pod on its pod IP, with all its ports: connections from private addresses are other
-sidecars and must bring a certificate; all others are the pod's neighbours talking plainly, and are handed to the
-sidecar of whoever sent them. One for each Service on its ClusterIP, and three inside Envoy (see `internals`).
+sidecars and must bring a certificate, as must any from outside of the mesh; all others are the pod's neighbours talking
+plainly, and are handed to the sidecar of whoever sent them. One for each Service on its ClusterIP, and three inside
+Envoy (see `internals`).
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def listeners(policy: Policy, directory: Path) -> list[Resource]:
     outside = [f"{pod.ip}/32" for pod in policy.pods if not pod.meshed]
     return [
         *internals(policy, directory),
-        *(_pod(pod, ports[pod.key], directory) for pod in policy.pods if pod.key in ports),
+        *(_pod(pod, ports[pod.key], outside, directory) for pod in policy.pods if pod.key in ports),
         *(_service(list(of_one), outside, directory) for of_one in services.values()),
     ]
 
@@ -116,8 +117,9 @@ def _inside(name: str, chains: list[Resource], **fields: Any) -> Resource:
     return _listener(name, internal_listener={}, listener_filters=[original], filter_chains=chains, **fields)
 
 
-def _pod(pod: Pod, ports: Mapping[int, Protocol], directory: Path) -> Resource:
-    """A meshed pod's listener: from sidecars (`http`, `tcp`) by mutual TLS, from others (`dial-…`) through theirs."""
+def _pod(pod: Pod, ports: Mapping[int, Protocol], outside: list[str], directory: Path) -> Resource:
+    """A meshed pod's listener: by mutual TLS from sidecars and all others outside (`http`, `tcp`), which have no
+    certificate; from pods of the mesh that dial it plainly (`dial-…`) through their sidecars."""
     to_app = _set_state({DESTINATION: f"{pod.private}:%DOWNSTREAM_LOCAL_PORT%"})
     dialled = _set_state({DESTINATION: _LOCAL_ADDRESS}, client=True)
     tls = {
@@ -136,7 +138,7 @@ def _pod(pod: Pod, ports: Mapping[int, Protocol], directory: Path) -> Resource:
     }
     used = [chain for name, chain in chains.items() if name.removeprefix("dial-") in ports.values()]
     sidecars = str(ip_network(f"{pod.private}/24", strict=False))
-    matcher = _by_source([sidecars], _by_port(ports), otherwise=_by_port(ports, "dial-"))
+    matcher = _by_source([sidecars, _LOOPBACK_HOST, *outside], _by_port(ports), otherwise=_by_port(ports, "dial-"))
     return _on(f"pod|{pod.namespace}|{pod.name}", pod.ip, ports, filter_chains=used, filter_chain_matcher=matcher)
 
 

@@ -46,17 +46,27 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def mesh(kubeconfig: Path, state: Path, fault: str | None = None) -> AsyncIterator[Running]:
-    """A running mesh with its files in `state`. Raises MeshError when it cannot start, OSError without an API."""
+async def mesh(
+    kubeconfig: Path, state: Path, fault: str | None = None, handed: str | None = None
+) -> AsyncIterator[Running]:
+    """A running mesh with its files in `state`. Raises MeshError when it cannot start, OSError without an API.
+
+    `handed` is the Envoy of an earlier life of this program (`Envoy.handover`): it serves on, as it was, until we know
+    the API's objects again.
+    """
     semantics = _semantics(fault)
-    authority = Authority()
+    authority = _authority(state / "authority.pem", anew=handed is None)
     directory = Directory(state / "envoy", authority)
     envoy = Envoy(find_envoy(), directory.path, state / "envoy.log")
     async with contextlib.AsyncExitStack() as stack:
         client = stack.enter_context(contextlib.closing(Client.from_kubeconfig(kubeconfig)))
         stack.push_async_callback(envoy.stop)
-        directory.write({"clusters": [], "listeners": []})  # Envoy does not start without them
-        await envoy.start()  # it takes its time to come up; meanwhile we find out what to tell it
+        if handed is None or not semantics.resumes():
+            directory.write({"clusters": [], "listeners": []})  # Envoy does not start without them
+        if handed is None:
+            await envoy.start()  # it takes its time to come up; meanwhile we find out what to tell it
+        else:
+            envoy.adopt(handed)
         webhook = ConversionWebhook(authority, semantics.converted)
         await webhook.start()
         stack.push_async_callback(webhook.close)
@@ -68,6 +78,16 @@ async def mesh(kubeconfig: Path, state: Path, fault: str | None = None) -> Async
         run = await stack.enter_async_context(_task(controller.run(envoy)))
         ready = {"ready": True, "version": _own_version(), "envoy": await envoy.version(), "fault": fault}
         yield Running(ready, envoy, (watch, run))
+
+
+def _authority(kept: Path, *, anew: bool) -> Authority:
+    """The authority of this mesh, kept in a file that only we may read."""
+    if not anew:
+        return Authority(kept.read_bytes())
+    authority = Authority()
+    kept.touch(mode=0o600)
+    kept.write_bytes(authority.secret)
+    return authority
 
 
 def _semantics(fault: str | None) -> Semantics:

@@ -18,6 +18,13 @@ class Semantics(SplitSemantics):
         """The objects that count: what the API has now. Faults of memory return something older."""
         return snapshot
 
+    def resumes(self) -> bool:
+        """Whether a control plane that is restarted leaves the data plane as it is until it knows better (TA-119).
+
+        It is asked once, at such a restart.
+        """
+        return True
+
     def crds(self, crds: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The CRDs that the mesh installs."""
         return crds
