@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_smi.embedded.mesh.envoy_config import bootstrap, probe
+from pytest_smi.embedded.mesh.metrics_log import FLUSH_SECONDS
 from pytest_smi.errors import MeshError
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class Envoy:
             "misc:error",
             "--drain-time-s",
             "3600",
+            "--file-flush-interval-msec",
+            str(round(FLUSH_SECONDS * 1000)),
         ]
         self._process = await asyncio.create_subprocess_exec(
             str(self._binary),
@@ -134,10 +137,18 @@ class Envoy:
         pairs = (line.rpartition(": ") for line in text.splitlines())
         return {name: int(value) for name, _, value in pairs if value.isdecimal()}
 
+    async def reopen_logs(self) -> None:
+        """Let Envoy open its access log anew, after the file has been moved. Raises OSError as `counters` does."""
+        await self._ask("POST", "/reopen_logs")
+
     async def _get(self, path: str) -> str:
+        return await self._ask("GET", path)
+
+    async def _ask(self, method: str, path: str) -> str:
         reader, writer = await asyncio.open_unix_connection("\0" + self._admin)
         try:
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: envoy\r\nConnection: close\r\n\r\n".encode())
+            head = f"{method} {path} HTTP/1.1\r\nHost: envoy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            writer.write(head.encode())
             answer = await reader.read()
         finally:
             writer.close()
