@@ -31,16 +31,11 @@ def _run(config: pytest.Config) -> Run:
 @pytest.fixture(scope="session")
 def smi_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """A reachable cluster: started for this process (embedded) or the kubeconfig's."""
-    from pytest_smi.cluster.embedded import EmbeddedCluster
-    from pytest_smi.cluster.kubeconfig import KubeconfigCluster
-
     run = _run(pytestconfig)
-    cluster: Cluster
-    if run.cluster_provider == "embedded":
-        cluster = embedded = EmbeddedCluster()
-        embedded.wait()
-    else:
-        cluster = KubeconfigCluster(run.settings.kubeconfig, run.settings.context)
+    if run.cluster:  # opened before the tests, and closed after them
+        yield run.cluster
+        return
+    cluster = run.open_cluster()
     try:
         run.facts["cluster"] = cluster.facts()
         yield cluster
@@ -57,6 +52,7 @@ def smi_started(
 
     run = _run(pytestconfig)
     mesh = Mesh(run.profile, smi_cluster, tmp_path_factory.mktemp("smi-mesh"), run.settings.fault, run.settings.mesh)
+    run.mesh = mesh
     try:
         yield mesh
     finally:
@@ -79,10 +75,12 @@ def smi_workload(
     from contextlib import suppress
 
     from pytest_smi.errors import ClusterEnded
+    from pytest_smi.workload.manifests import IMAGE
     from pytest_smi.workload.scene import Scene
 
     run = _run(pytestconfig)
-    scene = Scene(smi_cluster, run.profile, run.id)
+    image = run.settings.image or IMAGE
+    scene = run.scene = Scene(smi_cluster, run.profile, run.id, image, forced=run.settings.force)
     try:
         scene.deploy()
         request.getfixturevalue("smi_mesh")
@@ -161,7 +159,8 @@ def _hold(config: pytest.Config, cluster: Cluster) -> None:
     capture: Any = config.pluginmanager.get_plugin("capturemanager")
     with capture.global_and_fixture_disabled():
         terminal.write_line("")
-        terminal.write_line(f"smi: kept; look with: kubectl --kubeconfig {cluster.kubeconfig} get ts,tt,htr -A")
+        where = f"--kubeconfig {cluster.kubeconfig} " if cluster.kubeconfig else ""
+        terminal.write_line(f"smi: kept; look with: kubectl {where}get ts,tt,htr -A")
         terminal.write_line("smi: Ctrl-C ends it")
         terminal.flush()
         try:

@@ -35,12 +35,16 @@ OPTIONS = (
     Option("cluster", "Where to run: embedded or kubeconfig (default: what the profile says)", "PROVIDER"),
     Option("context", "Context of the kubeconfig to use", "NAME"),
     Option("kubeconfig", "Kubeconfig file to use", "FILE"),
+    Option("image", "Container image with Python for the sample application (default: python:3.13-slim)", "IMAGE"),
     Option("release", "SMI release to judge: 0.4.0, 0.5.0, 0.6.0, main or all (default: newest served)", "RELEASE"),
     Option("results", "Write results.json to this file", "FILE"),
     Option("keep", "Keep cluster, mesh and workload after the run until Ctrl-C", switch=True),
     Option("timeout", "Seconds a behaviour may take to settle (default: what the profile says)", "SECONDS"),
+    Option("install", "Install the mesh as its profile says, and remove it after the run", switch=True),
+    Option("force", "Judge the mesh even when it is not configured for SMI", switch=True),
     Option("fault", "Run the reference mesh with this seeded defect", "NAME"),
     Option("requirement", "Only these requirement ids (several allowed)", "ID", many=True),
+    Option("known-failures", "Failures that are known: a shipped list's name, or the path of a TOML file", "NAME|FILE"),
     Option("level", "Only requirements of these levels (several allowed)", "LEVEL", many=True),
 )
 

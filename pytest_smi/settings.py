@@ -29,13 +29,17 @@ class Settings:
     cluster: str | None = None
     context: str | None = None
     kubeconfig: str | None = None
+    image: str | None = None
     release: str | None = None
     results: Path | None = None
     keep: bool = False
+    install: bool = False
+    force: bool = False
     timeout: float | None = None
     fault: str | None = None
     requirements: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
+    known_failures: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON types, for results.json; holds no secret."""
@@ -58,13 +62,17 @@ def read_settings(flag: Callable[[str], Any], ini: Callable[[str], Any], folder:
         cluster=_one_of("--smi-cluster", got["cluster"], CLUSTERS),
         context=got["context"],
         kubeconfig=got["kubeconfig"],
+        image=_image(got["image"]),
         release=got["release"],
         results=folder / str(got["results"]) if got["results"] else None,
         keep=_truth(got["keep"]),
+        install=_truth(got["install"]),
+        force=_truth(got["force"]),
         timeout=_seconds(got["timeout"]),
         fault=got["fault"],
         requirements=tuple(_words(got["requirement"])),
         levels=tuple(str(_one_of("--smi-level", level, LEVELS)) for level in _words(got["level"])),
+        known_failures=got["known-failures"],
     )
 
 
@@ -87,6 +95,12 @@ def _one_of(flag: str, value: Any, known: tuple[str, ...]) -> str | None:
     if value is None or value in known:
         return None if value is None else str(value)
     raise BadSetting(f"{flag}={value} is not known: use one of {', '.join(known)}")
+
+
+def _image(value: Any) -> str | None:
+    if value is not None and (not value or any(letter.isspace() for letter in value)):
+        raise BadSetting(f"--smi-image={value!r} is not an image's name: give one such as registry/name:tag")
+    return value
 
 
 def _truth(value: Any) -> bool:

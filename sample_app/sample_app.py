@@ -21,6 +21,8 @@ import sys
 if __name__ == "__main__":
     # Many pods start at once, so start-up counts. asyncio imports ssl if it can; here TLS is the mesh's business.
     gc.disable()
+    # Packages that came along with this file; what is installed wins.
+    sys.path.append(f"{sys.path[0]}/packages.zip")
     sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
 
 import asyncio
@@ -50,6 +52,8 @@ CONTROL_BODY_LIMIT = 64 * 1024 * 1024  # bytes of a plan
 KEPT_BODY = 256 * 1024  # bytes of a response body that the agent keeps: enough for our marker
 SHOWN_BODY = 2048  # bytes of a body that an observation carries
 SAMPLES = 5  # observations that accompany a histogram
+KEPT_RUNS = 4  # plans whose results can be asked for again
+CLAIM_SECONDS = 15.0  # in which whoever lost the connection can come back for a plan that is under way
 NAME_TTL = 1.0  # seconds a resolved name is used again
 LINGER = 1.0  # seconds that a refused client may go on sending
 H2_PREFACE_LINE = b"PRI * HTTP/2.0"
@@ -132,7 +136,7 @@ class Settings(NamedTuple):
             http_ports=_ports(env, "HTTP_PORTS", "8080,9090"),
             tcp_ports=_ports(env, "TCP_PORTS", "7000,7001,7002"),
             banner_ports=_ports(env, "BANNER_PORTS", "7100"),
-            udp_ports=_ports(env, "UDP_PORTS", "5353,5354"),
+            udp_ports=_ports(env, "UDP_PORTS", "5530,5531"),
             control_port=control[0],
         )
         settings._refuse_duplicates()
@@ -247,6 +251,8 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.pod = settings.pod
+        self.instance = binascii.hexlify(os.urandom(8)).decode()  # differs after each restart
+        self.runs: dict[str, Run] = {}
         self.log = RequestLog()
         self.behaviour: Behaviour | None = None
         self._failing = 0.0
@@ -268,6 +274,12 @@ class App:
     def complaint(self, port: int, error: str) -> bytes:
         """The JSON body of an answer to a request that could not be understood: ours too, but without an id."""
         return f"{self._intro},{_encode({'port': port, 'id': None, 'error': error})[1:]}\n".encode()
+
+    def keep(self, name: str, run: Run) -> None:
+        """Remember a run by its plan's name, and forget the oldest that have ended."""
+        self.runs[name] = run
+        for old in [name for name, run in self.runs.items() if run.ended][:-KEPT_RUNS]:
+            del self.runs[old]
 
     def deviate(self, path: str) -> tuple[int, float, Mapping[str, str]]:
         """(status, delay in seconds, headers to add) for a request of this path."""
@@ -990,6 +1002,10 @@ class BadPlan(Exception):
     """A plan or behaviour that cannot be carried out; the text is the line to show."""
 
 
+class Restarted(Exception):
+    """A plan that may have been begun and cannot be told of any more; the text is the line to show."""
+
+
 def _table(data: Any, what: str, allowed: set[str]) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise BadPlan(f"a {what} is a JSON object")
@@ -1034,7 +1050,7 @@ def _check_header(name: Any, value: Any) -> None:
 PROTOCOLS = ("http1", "h2c", "grpc", "tcp", "banner", "udp", "raw")
 _PLAN_KEYS = {
     *("host", "port", "protocol", "method", "path", "headers", "body", "raw", "ids", "count", "id_prefix"),
-    *("concurrency", "connection", "rate", "timeout_s", "detail"),
+    *("concurrency", "connection", "rate", "timeout_s", "detail", "plan_id", "instance"),
 }
 
 
@@ -1057,6 +1073,8 @@ class Plan(NamedTuple):
     rate: float | None
     timeout: float
     each: bool
+    name: str
+    instance: str
 
     @classmethod
     def from_json(cls, data: Any) -> Plan:
@@ -1083,6 +1101,8 @@ class Plan(NamedTuple):
             rate=_number(table, "rate", None, 0.001, 1_000_000),
             timeout=_number(table, "timeout_s", 2.0, 0.001, 600) or 2.0,
             each=_text(table, "detail", "each", ("each", "histogram")) == "each",
+            name=_text(table, "plan_id", ""),
+            instance=_text(table, "instance", ""),
         )
 
     @staticmethod
@@ -1766,7 +1786,11 @@ class Slot:
 
 
 class Run:
-    """Carries out one plan; `result` becomes the answer to POST /run."""
+    """Carries out one plan; `result` becomes the answer to POST /run.
+
+    A plan with a name outlives the connection that brought it for some seconds, and its result can be asked for again:
+    so a lost connection neither loses a result nor has requests sent twice.
+    """
 
     def __init__(self, app: App, plan: Plan) -> None:
         self.app = app
@@ -1774,6 +1798,8 @@ class Run:
         self.loop = asyncio.get_running_loop()
         self.result: asyncio.Future[dict[str, Any]] = self.loop.create_future()
         self.ended = False
+        self._waiting = 0  # connections
+        self._abandoned: asyncio.TimerHandle | None = None
         self._ids = plan.request_ids()
         self._taken = 0
         self._slots = [Slot(self) for _ in range(min(plan.concurrency, plan.total))]
@@ -1800,6 +1826,23 @@ class Run:
         self._watch.cancel()
         for slot in self._slots:
             slot.stop()
+
+    def claim(self) -> None:
+        """One more connection waits for the result."""
+        self._waiting += 1
+        if self._abandoned is not None:
+            self._abandoned.cancel()
+            self._abandoned = None
+
+    def leave(self) -> None:
+        """A connection that waited is gone. With nobody left to tell, a run has no purpose."""
+        self._waiting -= 1
+        if self._waiting or self.ended:
+            return
+        if self.plan.name:
+            self._abandoned = self.loop.call_later(CLAIM_SECONDS, self.cancel)
+        else:
+            self.cancel()
 
     def take(self) -> tuple[str, float] | None:
         """The next request's id and the seconds until it is due; None when there is none left."""
@@ -1925,9 +1968,9 @@ class ControlConnection(HttpConnection):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by asyncio: with nobody left to tell, a run has no purpose."""
+        """Called by asyncio: whoever asked is gone, or comes back on another connection."""
         if self._run is not None:
-            self._run.cancel()
+            self._run.leave()
             self._run = None
 
     def answer(self, request: Request) -> None:
@@ -1951,6 +1994,8 @@ class ControlConnection(HttpConnection):
                 answer = handler(json.loads(request.body.kept) if request.body.kept else {})
             except (BadPlan, RecursionError) as problem:
                 self._reply(400, {"error": str(problem)})
+            except Restarted as problem:
+                self._reply(409, {"error": str(problem)})
             except ValueError as problem:
                 self._reply(400, {"error": f"the body is not JSON: {problem}"})
             else:
@@ -1958,19 +2003,30 @@ class ControlConnection(HttpConnection):
                     self._reply(200, answer)
 
     def _reply(self, status: int, data: dict[str, Any]) -> None:
-        body = (_encode(data) + "\n").encode()
+        body = (_encode({**data, "instance": self.app.instance}) + "\n").encode()
         self.finish(response_head(status, len(body), close=not self._keep_alive) + body, self._keep_alive)
 
     def _healthz(self, _: Any) -> dict[str, Any]:
         settings = self.app.settings
-        return {"ok": True, "app": APP, "pod": settings.pod, "namespace": settings.namespace, "pod_ip": settings.pod_ip}
+        whose = {"app": APP, "pod": settings.pod, "namespace": settings.namespace, "pod_ip": settings.pod_ip}
+        return {"ok": True, **whose}
 
     def _start_run(self, data: Any) -> None:
-        run = Run(self.app, Plan.from_json(data))
+        plan = Plan.from_json(data)
+        if plan.instance not in ("", self.app.instance):
+            raise Restarted("the pod has started again, and what became of the plan is not known")
+        run = self.app.runs.get(plan.name)
+        if run is None:
+            run = Run(self.app, plan)
+            if plan.name:
+                self.app.keep(plan.name, run)
+            run.start()
+        elif run.ended and not run.result.done():
+            raise Restarted("the plan was given up, because nobody came back for it in time")
         self._run = run
+        run.claim()
         self.later()
         run.result.add_done_callback(self._run_ended)
-        run.start()
 
     def _run_ended(self, result: asyncio.Future[dict[str, Any]]) -> None:
         if self._run is not None and not result.cancelled():
@@ -2035,7 +2091,8 @@ async def _listen(
 
 def _cannot_open(kind: str, bind: str, port: int, problem: OSError) -> OSError:
     reason = os.strerror(problem.errno) if problem.errno else str(problem)
-    return OSError(f"cannot open {kind} port {port} on {bind}: {reason}")
+    advice = " (ss -lntup shows who has it)" if problem.errno == errno.EADDRINUSE else ""
+    return OSError(f"cannot open {kind} port {port} on {bind}: {reason}{advice}")
 
 
 def _raise_file_limit() -> None:

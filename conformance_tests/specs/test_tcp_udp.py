@@ -62,16 +62,16 @@ def test_observe_absent_ports(smi: Smi, kettle: Workload, teapot: Workload) -> N
 @requirement("TSC-064")
 def test_a_udp_route_describes_its_ports(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """UDP on the listed port, and on no other."""
-    smi.apply(TrafficTarget("tea", [kettle], teapot, [UDPRoute("tea-datagrams", [5353])]))
-    assert_allowed(kettle.udp(teapot, 5353))
-    assert_denied(kettle.udp(teapot, 5354))
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [UDPRoute("tea-datagrams", [5530])]))
+    assert_allowed(kettle.udp(teapot, 5530))
+    assert_denied(kettle.udp(teapot, 5531))
 
 
 @requirement("TSC-065")
 def test_no_udp_ports_are_every_udp_port(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """An empty list means every UDP port of the service."""
     smi.apply(TrafficTarget("tea", [kettle], teapot, [UDPRoute("tea-datagrams", [])]))
-    assert_allowed(kettle.udp(teapot, 5353), kettle.udp(teapot, 5354))
+    assert_allowed(kettle.udp(teapot, 5530), kettle.udp(teapot, 5531))
 
 
 @requirement("TSC-066")

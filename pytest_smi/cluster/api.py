@@ -10,9 +10,12 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
+from pytest_smi.cluster.refusals import explain
+from pytest_smi.cluster.transport import PATIENCE_SECONDS, Ask, Transport
 from pytest_smi.errors import ClusterError
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator, Mapping
 
     from kubernetes.client import ApiClient
@@ -35,7 +38,7 @@ class Refused(ClusterError):
     """
 
     def __init__(self, code: int, status: Mapping[str, Any], request: str) -> None:
-        super().__init__(f"{request}: {code} {status.get('reason', '')}: {status.get('message', '')}")
+        super().__init__(*explain(code, status, request))
         self.code = code
         self.status = dict(status)
         self.reason = str(status.get("reason", ""))
@@ -74,13 +77,14 @@ def path_to(manifest: Mapping[str, Any], *, collection: bool = False) -> str:
 
 
 class Api:
-    """Requests to one API server. Every method raises `Refused` for an error status and ClusterError when none came."""
+    """Requests to one API server. Every method raises `Refused` for an error status and ClusterError when none came.
 
-    def __init__(self, client: ApiClient, *, timeout: float = 30.0) -> None:
-        self._client = client
-        self._pool = client.rest_client.pool_manager
-        self._host = client.configuration.host.rstrip("/")
-        self._timeout = timeout
+    `timeout` limits one attempt, `patience` is for how long the server may be away in the middle, both in seconds; see
+    transport.py for what is repeated.
+    """
+
+    def __init__(self, client: ApiClient, *, timeout: float = 30.0, patience: float = PATIENCE_SECONDS) -> None:
+        self.transport = Transport(client, timeout=timeout, patience=patience)
 
     def request(
         self,
@@ -97,36 +101,25 @@ class Api:
         return Reply(response.status, _parsed(response.data), tuple(response.headers.getlist("Warning")))
 
     def _send(self, method: str, path: str, body: Any, content: str, accept: str, query: Any, *, stream: bool) -> Any:
-        import urllib3
-
         pairs = [(k, v) for k, v in (query or {}).items() if v is not None]
-        url = self._host + path + ("?" + urlencode(pairs, doseq=True) if pairs else "")
-        headers = {"Accept": accept, **self._credentials()}
-        data = None
+        whole = path + ("?" + urlencode(pairs, doseq=True) if pairs else "")
+        headers, data = {"Accept": accept}, None
         if body is not None:
             headers["Content-Type"] = content
             data = body if isinstance(body, (str, bytes)) else json.dumps(body)
-        timeout = urllib3.Timeout(connect=self._timeout, read=self._timeout)
-        try:
-            return self._pool.request(
-                method, url, body=data, headers=headers, timeout=timeout, preload_content=not stream, retries=False
-            )
-        except urllib3.exceptions.HTTPError as fault:
-            raise ClusterError(
-                f"the API server at {self._host} did not answer {method} {path}: {type(fault).__name__}",
-                "is the cluster running and the kubeconfig current?",
-            ) from fault
-
-    def _credentials(self) -> dict[str, str]:
-        settings = self._client.configuration.auth_settings()
-        return {s["key"]: s["value"] for s in settings.values() if s.get("in") == "header" and s.get("value")}
+        repeatable = method in ("GET", "HEAD", "DELETE") or content == _CONTENT["apply"]
+        return self.transport.send(Ask(method, whole, data, headers, repeatable), stream=stream)
 
     def _checked(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
         reply = self.request(method, path, body, **options)
-        if reply.code >= 400:
-            status = reply.body if isinstance(reply.body, dict) else {"message": str(reply.body)[:300]}
-            raise Refused(reply.code, status, f"{method} {path}")
+        _check(reply.code, reply.body, f"{method} {path}")
         return reply.body
+
+    def text(self, path: str, **query: Any) -> str:
+        """What is at a path that serves no objects, such as the log of a pod, as it is."""
+        response = self._send("GET", path, None, "", "*/*", query, stream=False)
+        _check(response.status, _parsed(response.data), f"GET {path}")
+        return bytes(response.data).decode("utf-8", "replace")
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         """The object or list at a path."""
@@ -154,6 +147,16 @@ class Api:
         query = {"fieldManager": MANAGER, "force": "true", **query}
         return dict(self._checked("PATCH", path_to(manifest), manifest, content=_CONTENT["apply"], query=query))
 
+    def write(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an object or, where there is one of its name, replace it."""
+        try:
+            return self.create(manifest)
+        except Refused as refusal:
+            if refusal.code != 409:
+                raise
+        version = self.get(path_to(manifest))["metadata"]["resourceVersion"]
+        return self.replace({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}})
+
     def replace(self, manifest: Mapping[str, Any], **query: Any) -> dict[str, Any]:
         """Update an object as a whole."""
         return dict(self._checked("PUT", path_to(manifest), manifest, query=query))
@@ -162,15 +165,20 @@ class Api:
         """Patch an object; `kind` is merge, json or strategic."""
         return dict(self._checked("PATCH", path, patch, content=_CONTENT[kind], query=query))
 
-    def delete(self, path: str, **query: Any) -> bool:
-        """Delete the object at a path; False when it was not there."""
+    def delete(self, path: str, *, preconditions: Mapping[str, str] | None = None, **query: Any) -> bool:
+        """Delete the object at a path; False when it was not there. `preconditions` names the uid that it must have."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
         try:
-            self._checked("DELETE", path, query=query)
+            self._checked("DELETE", path, options if preconditions else None, query=query)
         except Refused as refusal:
             if refusal.code == 404:
                 return False
             raise
         return True
+
+    def now(self) -> dt.datetime:
+        """The time by the API server's clock, as of its last answer; by ours when it does not tell."""
+        return self.transport.now()
 
     def watch(self, path: str, *, seconds: float, **query: Any) -> Iterator[dict[str, Any]]:
         """Watch events of a collection until the server ends the watch after `seconds`, or the caller stops."""
@@ -178,7 +186,7 @@ class Api:
         response = self._send("GET", path, None, "", "application/json", query, stream=True)
         try:
             if response.status >= 400:
-                raise Refused(response.status, _parsed(response.read()) or {}, f"GET {path}?watch")
+                _check(response.status, _parsed(response.read()), f"GET {path}?watch")
             for line in _lines(response.stream(65536)):
                 yield json.loads(line)
         finally:
@@ -190,6 +198,12 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
         yield from (line for line in whole if line.strip())
+
+
+def _check(code: int, body: Any, request: str) -> None:
+    """Raise Refused for an error status; what answered may be a proxy, which knows no `Status`."""
+    if code >= 400:
+        raise Refused(code, body if isinstance(body, dict) else {"message": str(body)[:300]}, request)
 
 
 def _parsed(data: bytes) -> Any:

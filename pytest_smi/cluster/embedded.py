@@ -9,12 +9,17 @@ import socket
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_smi.cluster.api import Api, path_of
 from pytest_smi.cluster.base import common_facts
 from pytest_smi.cluster.companion import Companion
 from pytest_smi.errors import ClusterEnded, ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_smi.cluster.pods import Executed
 
 PRIVATE_ADDRESS = "embedded.pytest-smi.dev/private-address"
 _PREFIX = "smi-embedded-"
@@ -29,6 +34,7 @@ class EmbeddedCluster:
     """Starts with construction, ready with `wait`; belongs to this process alone."""
 
     provider = "embedded"
+    lasting = False
 
     def __init__(self) -> None:
         sweep()
@@ -41,7 +47,7 @@ class EmbeddedCluster:
 
     def wait(self) -> None:
         """Wait until the API serves and the node is ready; then `api` and `kubeconfig` can be used."""
-        from kubernetes import config  # takes half a second to import, during which the process starts
+        import kubernetes  # noqa: F401  # takes half a second, during which the process starts
 
         try:
             said = self._process.ready(_START_SECONDS)
@@ -49,7 +55,13 @@ class EmbeddedCluster:
             self.close()
             raise
         self.kubeconfig = Path(said["kubeconfig"])
-        self.api = Api(config.new_client_from_config(str(self.kubeconfig)))
+        self.api = self.new_api()
+
+    def new_api(self) -> Api:
+        """One more way to the same API, for another thread. Without patience: if it is away, it has ended."""
+        from kubernetes import config
+
+        return Api(config.new_client_from_config(str(self.kubeconfig)), patience=0.0)
 
     def facts(self) -> dict[str, Any]:
         """Provider, Kubernetes version, what its nodes run on."""
@@ -71,6 +83,21 @@ class EmbeddedCluster:
             time.sleep(_POLL_SECONDS)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return stream
+
+    def execute(self, namespace: str, pod: str, command: Sequence[str], container: str | None = None) -> Executed:
+        """Run a command in a container and wait for its end."""
+        from pytest_smi.cluster.pods import execute
+
+        return execute(self.api, namespace, pod, command, container=container)
+
+    def logs(self, namespace: str, pod: str, container: str | None = None, **which: Any) -> str:
+        """The output of a container; `previous` and `lines` as in `pods.logs`."""
+        from pytest_smi.cluster.pods import logs
+
+        return logs(self.api, namespace, pod, container=container, **which)
+
+    def load_image(self, image: str) -> None:
+        """Nothing to do: pods are processes of this machine, whatever their image's name."""
 
     def check(self) -> None:
         """Raise ClusterEnded when the cluster's process has ended by itself."""

@@ -64,7 +64,7 @@ def decide(
     if other_failures:
         return Exit(FAILS, f"{_plural(other_failures, 'test')} beside the instances failed")
     if stopped:
-        return Exit(ERRORS, f"{_judged(len(results), planned)}, then {stopped}")
+        return Exit(ERRORS, f"{_judged(len(results), planned)}, then {stopped}" if results else stopped)
     errors = count[Verdict.ERROR] + problems
     if errors:
         return Exit(ERRORS, f"{_plural(errors, 'harness error')}: not the mesh's fault, but no verdict either")

@@ -36,6 +36,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "http2": "HTTP/2 without TLS (h2c), and gRPC over it",
         "identity-binding": "the kind IdentityBinding",
         "ingress": "an ingress that belongs to the mesh",
+        "interception": "interception of traffic by whatever name or address it is sent, and from outside the mesh",
         "metrics": "the metrics API",
         "port-forward": "port-forwarding to a pod",
         "split-matches": "matches in TrafficSplits",
@@ -76,6 +77,8 @@ class Requirement:
     security: a violation lets somebody in who should stay out.
     features: names from FEATURES without which there is nothing to test.
     needs: areas beside its own that the test writes objects of.
+    provisional: its test is new, and counts against nobody until the next minor version of the suite.
+    untested: why the suite has no test of it; empty when it has one, or should.
     """
 
     id: str
@@ -91,6 +94,8 @@ class Requirement:
     security: bool
     features: tuple[str, ...]
     needs: tuple[str, ...]
+    provisional: bool = False
+    untested: str = ""
 
     @property
     def api_area(self) -> str:
@@ -146,4 +151,6 @@ def _requirement(row: dict[str, Any]) -> Requirement:
         security=row.get("security", False),
         features=tuple(row.get("features", ())),
         needs=tuple(row.get("needs", ())),
+        provisional=row.get("provisional", False),
+        untested=row.get("untested", ""),
     )

@@ -11,7 +11,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_smi.errors import WorkloadError
+from pytest_smi.errors import HarnessError, WorkloadError
+from pytest_smi.traffic.ids import new_id
 from pytest_smi.traffic.plan import Outcome
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 _HEAD_LIMIT = 64 * 1024
 _READ_SIZE = 256 * 1024
 _HINT = "look at the pod: kubectl describe and kubectl logs"
-_NO_PACKAGE = "run the pods from an image that has the package, such as that of sample_app/Dockerfile"
+_NO_PACKAGE = "name an image that has the package with --smi-image, such as that of sample_app/Dockerfile"
+_RETRY_SECONDS = 5.0  # for which a lost connection is opened again
+_PAUSE_SECONDS = 0.05  # doubles each time
 
 
 class Stream(Protocol):
@@ -39,35 +42,41 @@ class Stream(Protocol):
 
 
 class _Lost(Exception):
-    """The stream ended or broke; `unanswered` when no byte of an answer had come."""
+    """The stream ended or broke. `final` when asking again cannot help: it took too long, or is no agent's answer."""
 
-    def __init__(self, text: str, *, unanswered: bool) -> None:
-        super().__init__(text)
-        self.unanswered = unanswered
+    def __init__(self, problem: BaseException) -> None:
+        super().__init__(str(problem) or type(problem).__name__)
+        self.final = isinstance(problem, (TimeoutError, ValueError))
 
 
 class Agent:
     """The control side of one pod. Not for several threads at once.
 
     `connect` opens a stream to the pod's control port; it is called when the first question is asked, and again when a
-    stream that was idle has died meanwhile (once per question). `name` stands in messages, `timeout` is the seconds
-    that an answer may take beyond the time that a plan itself needs.
+    stream has died. A question is then asked again for some seconds: none changes anything the second time, a plan has
+    a name by which the agent knows it and tells its result without sending a request twice. `name` stands in messages,
+    `timeout` is the seconds that an answer may take beyond the time that a plan itself needs, and `image` what the pod
+    was made from.
     """
 
-    def __init__(self, connect: Callable[[], Stream], *, name: str = "agent", timeout: float = 10.0) -> None:
+    def __init__(
+        self, connect: Callable[[], Stream], *, name: str = "agent", timeout: float = 10.0, image: str = "its image"
+    ) -> None:
         self.name = name
+        self._image = image
         self._connect = connect
         self._timeout = timeout
         self._stream: Stream | None = None
         self._buffer = b""
+        self._instance = ""
 
     def run(self, plan: Plan) -> Outcome:
         """Carry a plan out from this pod and return what its requests saw.
 
-        Raises WorkloadError when the agent refuses the plan, does not answer, or could not send (no address, no h2
-        package): that must never be taken for a denial by the mesh.
+        Raises WorkloadError when the agent refuses the plan, does not answer, has started again in the middle, or could
+        not send (no address, no h2 package): that must never be taken for a denial by the mesh.
         """
-        answer = self._ask("POST", "/run", plan.as_json(), plan.longest)
+        answer = self._ask("POST", "/run", {**plan.as_json(), "plan_id": new_id()}, plan.longest)
         try:
             outcome = Outcome.from_json(answer)
         except (KeyError, TypeError, ValueError) as problem:
@@ -76,13 +85,21 @@ class Agent:
                 "does the pod run this version's sample_app.py?",
             ) from None
         if outcome.harness_fault:
-            advice = _NO_PACKAGE if outcome.harness_fault.startswith("unsupported") else _HINT
-            raise WorkloadError(f"{self.name}: the request could not be sent: {outcome.harness_fault}", advice)
+            missing = outcome.harness_fault.startswith("unsupported")
+            what = f"{self.name}: the request could not be sent: {outcome.harness_fault}"
+            raise WorkloadError(f"{what} in {self._image}" if missing else what, _NO_PACKAGE if missing else _HINT)
         return outcome
 
     def seen(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Those requests that arrived at this pod, by id: pod, port, protocol, peer, method, path, headers, time."""
+        """Those requests that arrived at this pod, by id: pod, port, protocol, peer, method, path, headers, time.
+
+        Raises WorkloadError when the pod has started again since it was last asked: its log is lost then, and a request
+        that is not in it may have arrived.
+        """
+        before = self._instance
         found: dict[str, dict[str, Any]] = self._ask("POST", "/seen", {"ids": list(ids)})["seen"]
+        if before not in ("", self._instance):
+            raise WorkloadError(f"{self.name}: the pod has started again, and its log of requests is lost", _HINT)
         return found
 
     def log(self, since: int = 0, limit: int = 1000) -> dict[str, Any]:
@@ -113,9 +130,16 @@ class Agent:
     def healthy(self, within: float = 2.0) -> bool:
         """Whether the agent answers `within` seconds; False for any trouble with the connection."""
         try:
-            return self._ask("GET", "/healthz", None, within - self._timeout).get("ok") is True
-        except WorkloadError:
+            self.greet(within)
+        except HarnessError:
             return False
+        return True
+
+    def greet(self, within: float) -> None:
+        """See that the agent answers `within` seconds. Raises WorkloadError, which says why it does not."""
+        answer = self._ask("GET", "/healthz", None, within - self._timeout)
+        if answer.get("ok") is not True:
+            raise WorkloadError(f"{self.name}: the agent is not well: {str(answer)[:200]}", _HINT)
 
     def close(self) -> None:
         """Close the connection; a later question opens another."""
@@ -125,41 +149,42 @@ class Agent:
                 stream.close()
 
     def _ask(self, method: str, path: str, data: Any, extra: float = 0.0) -> dict[str, Any]:
-        body = b"" if data is None else json.dumps(data).encode()
-        head = f"{method} {path} HTTP/1.1\r\nhost: {self.name.replace('/', '.')}\r\ncontent-length: {len(body)}\r\n\r\n"
-        deadline = time.monotonic() + self._timeout + extra
-        reused = self._stream is not None
-        try:
+        seconds = self._timeout + extra
+        end, pause = 0.0, _PAUSE_SECONDS
+        while True:
             try:
-                status, answer = self._exchange(head.encode("latin-1", "replace") + body, deadline)
+                status, answer = self._exchange(self._encoded(method, path, data), seconds)
+                break
             except _Lost as loss:
-                if not (reused and loss.unanswered):
-                    raise
-                status, answer = self._exchange(head.encode("latin-1", "replace") + body, deadline)
-        except _Lost as loss:
-            raise WorkloadError(f"{self.name}: no answer to {path} from the agent: {loss}", _HINT) from None
+                end = end or time.monotonic() + min(_RETRY_SECONDS, seconds)
+                if loss.final or time.monotonic() + pause > end or not self._may_repeat(path):
+                    raise WorkloadError(f"{self.name}: no answer to {path} from the agent: {loss}", _HINT) from None
+            if path == "/run":
+                data = {**data, "instance": self._instance}
+            time.sleep(pause)  # between attempts, which have a deadline
+            pause *= 2
+        self._instance = str(answer.get("instance", ""))
         if status != 200:
             raise WorkloadError(f"{self.name}: the agent refused {path}: {answer.get('error', status)}")
         return answer
 
-    def _exchange(self, request: bytes, deadline: float) -> tuple[int, dict[str, Any]]:
-        """One request and its answer; whatever goes wrong also drops the stream."""
-        unanswered = True
+    def _may_repeat(self, path: str) -> bool:
+        """A plan only where the agent can tell whether it is the one that may have begun it."""
+        return path != "/run" or bool(self._instance)
+
+    def _encoded(self, method: str, path: str, data: Any) -> bytes:
+        body = b"" if data is None else json.dumps(data).encode()
+        head = f"{method} {path} HTTP/1.1\r\nhost: {self.name.replace('/', '.')}\r\ncontent-length: {len(body)}\r\n\r\n"
+        return head.encode("latin-1", "replace") + body
+
+    def _exchange(self, request: bytes, seconds: float) -> tuple[int, dict[str, Any]]:
+        """One request and its answer within `seconds` from when it is sent; whatever goes wrong drops the stream."""
         try:
             stream = self._open()
+            deadline = time.monotonic() + seconds
             self._limit(stream, deadline)
             stream.sendall(request)
-            head = b""
-            while not head:
-                self._receive(stream, deadline)
-                unanswered = False
-                head, end, rest = self._buffer.partition(b"\r\n\r\n")
-                if not end:
-                    head = b""
-                    if len(self._buffer) > _HEAD_LIMIT:
-                        raise ValueError("endless headers")
-            status, length, keep = _read_head(head)
-            self._buffer = rest
+            status, length, keep = self._head(stream, deadline)
             while len(self._buffer) < length:
                 self._receive(stream, deadline)
             body, self._buffer = self._buffer[:length], self._buffer[length:]
@@ -168,15 +193,21 @@ class Agent:
                 raise ValueError("not a JSON object")
         except (OSError, ValueError, EOFError) as problem:
             self.close()
-            # A deadline that has passed is no dead idle connection: asking again would only take as long again.
-            late = isinstance(problem, TimeoutError)
-            raise _Lost(str(problem) or type(problem).__name__, unanswered=unanswered and not late) from None
+            raise _Lost(problem) from None
         except BaseException:  # Ctrl-C amid an answer: what is left of it must not be taken for the next one
             self.close()
             raise
         if not keep:
             self.close()
         return status, answer
+
+    def _head(self, stream: Stream, deadline: float) -> tuple[int, int, bool]:
+        while b"\r\n\r\n" not in self._buffer:
+            if len(self._buffer) > _HEAD_LIMIT:
+                raise ValueError("endless headers")
+            self._receive(stream, deadline)
+        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        return _read_head(head)
 
     def _open(self) -> Stream:
         if self._stream is None:

@@ -8,52 +8,90 @@ whose ServiceAccounts are named kettle and teapot as in the first.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.cluster.api import path_of
-from pytest_smi.errors import DeadlineExceeded, WorkloadError
+from pytest_smi.cluster.lease import Lease
+from pytest_smi.cluster.leftovers import namespace, remove, wait_gone
+from pytest_smi.cluster.ownership import create
+from pytest_smi.errors import NotConfigured, WorkloadError
+from pytest_smi.mesh.injection import trouble
+from pytest_smi.mesh.schema import Injection
 from pytest_smi.paths import shipped
 from pytest_smi.workload import manifests as m
 from pytest_smi.workload import ports
 from pytest_smi.workload.call import Target
+from pytest_smi.workload.readiness import until, until_ready
 from pytest_smi.workload.workload import Pod, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_smi.cluster.base import Cluster
+    from pytest_smi.cluster.leftovers import Thing
     from pytest_smi.mesh.profile import Profile
     from pytest_smi.workload.smi import Smi
 
-_READY_SECONDS = 120.0
-_POLL_SECONDS = 0.02
 _AGENT_SECONDS = 10.0
 ROOT = "teapots"
 
 
 class Scene:
-    """The scene on one cluster, in namespaces of this run alone."""
+    """The scene on one cluster, in namespaces of this run alone. Its pods run the sample application in `image`.
 
-    def __init__(self, cluster: Cluster, profile: Profile, run: str) -> None:
+    `forced`: it is judged even when its pods do not show that they are in the mesh. `worker` names the process among
+    several that have a scene each.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        profile: Profile,
+        run: str,
+        image: str = m.IMAGE,
+        *,
+        forced: bool = False,
+        worker: str = "",
+    ) -> None:
         self.cluster = cluster
         self.profile = profile
         self.run = run
-        self.namespace = f"tea-{run}"
-        self.namespace2 = f"tea2-{run}"
+        self.image = image
+        self._forced = forced
+        suffix = f"{run}-{worker}" if worker else run
+        self.namespace = f"tea-{suffix}"
+        self.namespace2 = f"tea2-{suffix}"
         self.smi: Smi | None = None
         self.revokes = True
         self._code = (shipped("sample_app") / "sample_app.py").read_text("utf-8")
         self._workloads: dict[str, Workload] = {}
+        self._spaces: list[Thing] = []
+        self._lease: Lease | None = None
 
     def deploy(self) -> None:
         """Create everything and return when the API server has it; `wait` waits for the pods."""
-        for name in (self.namespace, self.namespace2):
-            self._apply(m.namespace(name, self.run, self.profile.onboarding))
-            self._apply(m.source(name, self.run, self._code))
+        self.settle_in()
         self.add(*self._standing())
         tea, labels = self.namespace, {"app": ROOT}
-        self._apply(m.service(ROOT, tea, self.run, labels, self.profile.onboarding))
+        self._serve(ROOT, tea, labels)
+
+    def settle_in(self) -> None:
+        """Create the namespaces, with what every workload needs, and a sign that the run is alive.
+
+        Raises ClusterError when a namespace of that name is there already: it is not ours then, and is left alone.
+        """
+        for name in (self.namespace, self.namespace2):
+            made = create(self.cluster.api, m.namespace(name, self.run, self.profile.onboarding))
+            self._spaces.append(namespace(made))
+            if self.cluster.lasting and self._lease is None:
+                self._lease = Lease(self.cluster.new_api(), name, self.run)
+            self._apply(m.source(name, self.run, self._code, self._packages()))
+
+    def _packages(self) -> bytes:
+        """What the image may lack; the embedded cluster's pods have what is installed here."""
+        from pytest_smi.workload.packages import packed
+
+        return b"" if self.cluster.provider == "embedded" else packed()
 
     def _standing(self) -> list[m.Deployed]:
         tea, tea2 = self.namespace, self.namespace2
@@ -80,8 +118,8 @@ class Scene:
                 self._apply(m.service_account(one.account, one.namespace, self.run))
             if one.service:
                 selector = {"pytest-smi.dev/workload": one.name}
-                self._apply(m.service(one.name, one.namespace, self.run, selector, self.profile.onboarding))
-            self._apply(m.deployment(one, self.run, self.profile.onboarding))
+                self._serve(one.name, one.namespace, selector)
+            self._apply(m.deployment(one, self.run, self.profile.onboarding, self.image))
             workload = Workload(self, one)
             self._workloads[f"{one.namespace}/{one.name}"] = workload
             added.append(workload)
@@ -108,7 +146,11 @@ class Scene:
                 self.cluster.api.delete(path, propagationPolicy="Foreground")
         for workload in workloads:
             for path in _paths(workload):
-                self._until(lambda path=path: self.cluster.api.find(path) is None, f"{workload} to go")
+                until(
+                    lambda path=path: self.cluster.api.find(path) is None,  # type: ignore[misc]
+                    f"{workload} to go",
+                    f"kubectl get -n {workload.namespace} deployments,pods",
+                )
 
     def wait(self, *workloads: Workload) -> None:
         """Wait until the given workloads (default: all) run as many ready pods as they should, each with an agent.
@@ -117,7 +159,8 @@ class Scene:
         """
         wanted = workloads or tuple(self._workloads.values())
         for one in wanted:
-            self._until(lambda one=one: one.refresh(), f"pods of {one} to be ready")
+            until_ready(self.cluster, one)
+            self._prove_injection(one)
         for pod in (pod for one in wanted for pod in one.pods):
             if not pod.agent.healthy(_AGENT_SECONDS):
                 raise WorkloadError(
@@ -125,14 +168,25 @@ class Scene:
                     "does the mesh intercept that port? see docs/profiles.md",
                 )
 
-    def _until(self, condition: Any, what: str) -> None:
-        deadline = time.monotonic() + _READY_SECONDS
-        while not condition():
-            if time.monotonic() > deadline:
-                raise DeadlineExceeded(
-                    f"waited {_READY_SECONDS:.0f} s for {what}", f"kubectl describe -n {self.namespace} pods"
+    def _prove_injection(self, workload: Workload) -> None:
+        """Raise NotConfigured when a pod does not show that it is in the mesh, or one shows it that should not be."""
+        if self._forced or self.profile.injection == Injection():
+            return
+        for pod in self.pods(workload):
+            wrong = trouble(pod, self.profile.injection, meshed=workload.deployed.meshed)
+            if wrong:
+                raise NotConfigured(
+                    f"{self.profile.name} is not configured for SMI: {wrong}",
+                    "does the mesh inject its proxies into the scene's namespaces? see [onboarding] in the profile",
                 )
-            time.sleep(_POLL_SECONDS)
+
+    def used(self) -> list[tuple[str, str]]:
+        """Namespace and name of the pods that the running test used last: the client's, then the servers'."""
+        call = self.smi.last if self.smi else None
+        if call is None:
+            return []
+        servers = [(workload.namespace, pod.name) for workload in call.target.workloads for pod in workload.pods]
+        return [(call.client.namespace, call.pod.name), *servers]
 
     def pods(self, workload: Workload) -> list[dict[str, Any]]:
         """The workload's pods as the API has them."""
@@ -156,8 +210,12 @@ class Scene:
 
     def target(self, name: str, namespace: str, *workloads: Workload) -> Target:
         """A Service as the target of calls that these workloads may answer."""
-        host = self.profile.addressing.host.format(service=name, namespace=namespace)
-        return Target(host, name, workloads)
+        fill, onboarding = self.profile.addressing.host.format, self.profile.onboarding
+        http, tcp, udp = (
+            fill(service=m.service_name(name, protocol, onboarding), namespace=namespace)
+            for protocol in ("http", "tcp", "udp")
+        )
+        return Target(http, name, workloads, tcp_host=tcp, udp_host=udp)
 
     def at_pod(self, workload: Workload, pod: Pod | None = None) -> Target:
         """One pod of a workload (its first by default) by its address, past any Service."""
@@ -181,15 +239,25 @@ class Scene:
         """Apply an object of the workload's own (not an SMI object) with the run's label already on it."""
         self._apply(manifest)
 
+    def _serve(self, name: str, namespace: str, selector: dict[str, str]) -> None:
+        for one in m.services(name, namespace, self.run, selector, self.profile.onboarding):
+            self._apply(one)
+
     def _apply(self, manifest: m.Manifest) -> None:
         self.cluster.api.apply(manifest)
 
     def close(self) -> None:
-        """Delete the namespaces, and with them everything that the scene holds."""
+        """Delete the namespaces that it has created, and with them everything that it holds.
+
+        On a cluster that lasts, returns when they are gone.
+        """
         for workload in self._workloads.values():
             workload.close()
-        for name in (self.namespace, self.namespace2):
-            self.cluster.api.delete(path_of("v1", "Namespace", name=name))
+        remove(self.cluster.api, self._spaces)
+        if self.cluster.lasting:
+            wait_gone(self.cluster.api, self._spaces)
+        if self._lease:
+            self._lease.close()
 
     def all_pods(self) -> Iterable[Pod]:
         """Every pod of the scene that has an agent."""
@@ -198,5 +266,7 @@ class Scene:
 
 
 def _paths(workload: Workload) -> list[str]:
-    kinds = (("apps/v1", "Deployment"), ("v1", "Service"))
-    return [path_of(version, kind, workload.namespace, workload.name) for version, kind in kinds]
+    where, onboarding = workload.namespace, workload.scene.profile.onboarding
+    names = {m.service_name(workload.name, protocol, onboarding) for protocol in ("http", "tcp", "udp")}
+    services = [path_of("v1", "Service", where, name) for name in sorted(names)]
+    return [path_of("apps/v1", "Deployment", where, workload.name), *services]

@@ -10,6 +10,7 @@ from pytest_smi.traffic.agent import Agent
 from pytest_smi.traffic.plan import Request
 from pytest_smi.workload import ports
 from pytest_smi.workload.call import Call, Target
+from pytest_smi.workload.hindrance import is_ready
 
 if TYPE_CHECKING:
     from pytest_smi.workload.manifests import Deployed
@@ -26,7 +27,10 @@ class Pod(NamedTuple):
 
 
 class Workload:
-    """A deployed workload. Its request methods return a `Call`, which an assertion sends as often as it needs."""
+    """A deployed workload. Its request methods return a `Call`, which an assertion sends as often as it needs.
+
+    `pods` are those that are ready, with their agents; `found` are all that `refresh` saw last, as the API has them.
+    """
 
     def __init__(self, scene: Scene, deployed: Deployed) -> None:
         self.scene = scene
@@ -36,6 +40,7 @@ class Workload:
         self.labels = dict(deployed.labels)
         self.replicas = deployed.replicas
         self.pods: list[Pod] = []
+        self.found: list[dict[str, Any]] = []
 
     def __repr__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -53,7 +58,8 @@ class Workload:
     def refresh(self) -> bool:
         """Look the pods up; True when all replicas are ready and nothing else is left."""
         found = [pod for pod in self.scene.pods(self) if not pod["metadata"].get("deletionTimestamp")]
-        ready = [pod for pod in found if _is_ready(pod)]
+        ready = [pod for pod in found if is_ready(pod)]
+        self.found = found
         if len(found) != self.replicas or len(ready) != self.replicas:
             return False
         known = {pod.uid: pod for pod in self.pods}
@@ -70,9 +76,10 @@ class Workload:
         """One more channel to the agent of that pod, for use in another thread; the caller closes it."""
 
         def connect() -> Any:
+            self.scene.cluster.check()
             return self.scene.cluster.connect(self.namespace, pod, ports.CONTROL)
 
-        return Agent(connect, name=str(self))
+        return Agent(connect, name=str(self), image=self.scene.image)
 
     def has(self, pod: str) -> bool:
         """Whether a pod of that name belongs to this workload."""
@@ -135,7 +142,8 @@ class Workload:
 
     def _plain(self, protocol: str, to: Workload | Target | str, port: int, body: str = "") -> Call:
         target = self._target(to)
-        return Call(self, self.pod, target, Request(host=target.host, port=port, protocol=protocol, body=body))
+        host = target.host_for(protocol)
+        return Call(self, self.pod, target, Request(host=host, port=port, protocol=protocol, body=body))
 
     def _target(self, to: Workload | Target | str) -> Target:
         if isinstance(to, Target):
@@ -149,8 +157,3 @@ class Workload:
         for pod in self.pods:
             pod.agent.close()
         self.pods = []
-
-
-def _is_ready(pod: dict[str, Any]) -> bool:
-    conditions = pod.get("status", {}).get("conditions", [])
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)

@@ -20,6 +20,7 @@ from h2.connection import H2Connection
 from h2.events import PingAckReceived, StreamEnded
 
 from pytest_smi.errors import WorkloadError
+from pytest_smi.traffic.agent import Agent
 from pytest_smi.traffic.ids import new_id
 from pytest_smi.traffic.plan import Observation, Plan, Request
 from tests.embedded.sample_app_process import SampleApp, exchange, only, some_address, start
@@ -27,7 +28,7 @@ from tests.embedded.sample_app_process import SampleApp, exchange, only, some_ad
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PORTS = {"http1": 8080, "h2c": 9090, "grpc": 8080, "tcp": 7001, "banner": 7100, "udp": 5354}
+PORTS = {"http1": 8080, "h2c": 9090, "grpc": 8080, "tcp": 7001, "banner": 7100, "udp": 5531}
 
 
 @pytest.fixture(scope="module")
@@ -533,6 +534,73 @@ def test_a_run_ends_when_nobody_waits_for_it_any_more(kettle: SampleApp, teapot:
     assert teapot.agent.log(limit=1)["end"] == before + 10
 
 
+class Cut:
+    """Connections to an agent of which the first so many break while they wait for the answer to a plan."""
+
+    def __init__(self, app: SampleApp, breaks: int) -> None:
+        self._app = app
+        self.breaks = breaks
+        self.opened = 0
+
+    def connect(self) -> Any:
+        self.opened += 1
+        stream = self._app.control()
+        return _Breaking(stream, self) if self.breaks else stream
+
+
+class _Breaking:
+    def __init__(self, stream: socket.socket, cut: Cut) -> None:
+        self._stream, self._cut, self._plan = stream, cut, False
+        self.close = stream.close
+        self.settimeout = stream.settimeout
+
+    def sendall(self, data: bytes, /) -> None:
+        self._plan = b"POST /run" in data
+        self._stream.sendall(data)
+
+    def recv(self, size: int, /) -> bytes:
+        if self._plan:
+            self._cut.breaks -= 1
+            raise ConnectionResetError("cut")
+        return self._stream.recv(size)
+
+
+@pytest.mark.parametrize("breaks", [1, 2])
+def test_a_plan_whose_connection_is_cut_is_carried_out_once_and_its_result_told(
+    kettle: SampleApp, teapot: SampleApp, breaks: int
+) -> None:
+    cut = Cut(kettle, breaks)
+    agent = Agent(cut.connect)
+    agent.reset()
+    begin = teapot.agent.log(limit=1)["end"]
+    plan = Plan(Request(teapot.address, 8080), count=20, rate=100, detail="histogram")
+    outcome = agent.run(plan)
+    assert outcome.histogram
+    assert outcome.histogram.pods == {"teapot": 20}
+    assert cut.opened == breaks + 1
+    assert teapot.agent.log(limit=1)["end"] == begin + 20, "each request arrived once"
+    agent.close()
+
+
+def test_a_plan_that_an_earlier_process_may_have_begun_is_refused(teapot: SampleApp) -> None:
+    plan = {"host": teapot.address, "port": 8080, "plan_id": "x", "instance": "of-another-life"}
+    status, answer = ask(teapot, "POST", "/run", json.dumps(plan).encode())
+    assert status == 409
+    assert "started again" in answer["error"]
+
+
+def test_results_of_a_few_plans_are_kept_and_no_more(teapot: SampleApp) -> None:
+    def source(number: int) -> str:
+        """The address that the only request of this plan came from: it tells one connection from another."""
+        plan = {"host": teapot.address, "port": 8080, "plan_id": f"kept-{number}"}
+        _, answer = ask(teapot, "POST", "/run", json.dumps(plan).encode())
+        return str(answer["observations"][0]["local"])
+
+    first = {number: source(number) for number in range(6)}
+    assert {number: source(number) for number in (5, 4, 3, 2)} == {number: first[number] for number in (5, 4, 3, 2)}
+    assert source(0) != first[0]
+
+
 def test_an_agent_reconnects_after_its_connection_died(teapot: SampleApp) -> None:
     agent = teapot.agent
     assert agent.healthy()
@@ -577,5 +645,6 @@ def test_a_port_that_is_taken_ends_it_with_one_line_and_status_1(variable: str, 
         status, said = run_to_end(BIND_ADDRESS=address, **{variable: str(port)})
     assert (status, said) == (
         1,
-        f"sample_app: cannot open {kind} port {port} on {address}: Address already in use\n",
+        f"sample_app: cannot open {kind} port {port} on {address}: "
+        "Address already in use (ss -lntup shows who has it)\n",
     )

@@ -67,6 +67,23 @@ def test_a_misspelt_key_of_a_profile_is_one_line_and_exit_4(run: pytest.Pytester
     assert "unknown key nam (did you mean name?)" in usage_error(run, "--smi-mesh=./mine.toml")
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("nobody", "no list of known failures is called nobody"),
+        ("./gone.toml", "gone.toml cannot be read"),
+        ("./bad.toml", "unknown requirement 'TA-05' (did you mean TA-"),
+    ],
+)
+def test_a_list_of_known_failures_that_cannot_be_used_is_one_line_and_exit_4(
+    run: pytest.Pytester, given: str, said: str
+) -> None:
+    Path("bad.toml").write_text('[[known]]\nid = "TA-05"\nreason = "r"\nissue = "i"\n')
+    told = usage_error(run, REFERENCE, f"--smi-known-failures={given}")
+    assert "--smi-known-failures: " in told
+    assert said in told
+
+
 def test_keeping_the_cluster_contradicts_several_workers(run: pytest.Pytester) -> None:
     assert "--smi-keep does not go with -n" in usage_error(run, REFERENCE, "--smi-keep", "-n2")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_smi.errors import WorkloadError
+from pytest_smi.errors import ClusterError, WorkloadError
 from pytest_smi.traffic.agent import Agent
 from pytest_smi.traffic.plan import Plan, Request
 
@@ -61,7 +61,7 @@ def agent_with(*streams: Script, timeout: float = 10.0) -> Agent:
 
 
 ONE = Plan(Request("h", 1), ids=("a",))
-OK = response({"ok": True})
+OK = response({"ok": True, "instance": "boot-1"})
 
 
 def test_questions_share_one_connection() -> None:
@@ -89,12 +89,13 @@ def test_a_connection_that_died_while_idle_is_opened_again(end: bytes | OSError)
     assert second.sent.startswith(b"POST /reset")
 
 
-def test_a_connection_is_opened_again_only_once() -> None:
-    agent = agent_with(Script(OK, b""), Script(ConnectionResetError()), Script(OK))
+def test_a_connection_is_opened_again_until_the_time_for_it_is_up() -> None:
+    dead = [Script(ConnectionResetError()) for _ in range(20)]
+    agent = agent_with(Script(OK, b""), *dead, timeout=0.3)
     agent.reset()
-    with pytest.raises(WorkloadError, match="no answer to /reset"):
+    with pytest.raises(WorkloadError, match="no answer to /reset from the agent: ConnectionResetError"):
         agent.reset()
-    agent.reset()
+    assert 2 <= sum(stream.closed for stream in dead) <= 5
 
 
 def test_a_connection_that_the_agent_ends_is_opened_again() -> None:
@@ -106,13 +107,47 @@ def test_a_connection_that_the_agent_ends_is_opened_again() -> None:
     assert second.sent
 
 
-def test_a_question_is_not_repeated_once_its_answer_has_begun() -> None:
-    agent = agent_with(Script(OK, b"HTTP/1.1 200 OK\r\n", b""), Script(OK))
+def test_a_plan_that_was_cut_off_is_asked_for_again_by_its_name_and_the_agents_instance() -> None:
+    first, second = Script(OK, b"HTTP/1.1 200 OK\r\n", b""), Script(response({"observations": [SEEN]}))
+    agent = agent_with(first, second)
     agent.reset()
-    with pytest.raises(
-        WorkloadError, match="tea/kettle: no answer to /reset from the agent: the connection was closed"
-    ):
-        agent.reset()
+    agent.run(ONE)
+    sent = [json.loads(stream.sent.rpartition(b"\r\n\r\n")[2]) for stream in (first, second)]
+    assert sent[0]["plan_id"] == sent[1]["plan_id"]
+    assert "instance" not in sent[0]
+    assert sent[1]["instance"] == "boot-1"
+
+
+def test_a_plan_has_another_name_each_time() -> None:
+    streams = [Script(response({"observations": [SEEN]}, more="connection: close\r\n")) for _ in range(2)]
+    agent = agent_with(*streams)
+    agent.run(ONE)
+    agent.run(ONE)
+    names = {json.loads(stream.sent.rpartition(b"\r\n\r\n")[2])["plan_id"] for stream in streams}
+    assert len(names) == 2
+
+
+def test_a_plan_is_not_repeated_when_nobody_knows_whether_it_was_begun() -> None:
+    agent = agent_with(Script(b""), Script(OK))
+    with pytest.raises(WorkloadError, match="tea/kettle: no answer to /run from the agent: the connection was closed"):
+        agent.run(ONE)
+
+
+def test_a_plan_whose_pod_has_started_again_is_an_error() -> None:
+    gone = response({"error": "the pod has started again", "instance": "boot-2"}, 409)
+    agent = agent_with(Script(OK, b""), Script(gone))
+    agent.reset()
+    with pytest.raises(WorkloadError, match="tea/kettle: the agent refused /run: the pod has started again"):
+        agent.run(ONE)
+
+
+def test_a_log_that_was_lost_is_an_error_once() -> None:
+    after = response({"seen": {}, "instance": "boot-2"})
+    agent = agent_with(Script(response({"seen": {}, "instance": "boot-1"}), after, after))
+    agent.seen(["a"])
+    with pytest.raises(WorkloadError, match="tea/kettle: the pod has started again, and its log of requests is lost"):
+        agent.seen(["a"])
+    assert agent.seen(["a"]) == {}
 
 
 def test_a_question_is_not_repeated_when_its_time_is_up() -> None:
@@ -122,10 +157,9 @@ def test_a_question_is_not_repeated_when_its_time_is_up() -> None:
         agent.reset()
 
 
-def test_a_fresh_connection_that_fails_is_not_tried_again() -> None:
+def test_a_fresh_connection_that_fails_is_tried_again() -> None:
     agent = agent_with(Script(b""), Script(OK))
-    with pytest.raises(WorkloadError, match=r"kubectl logs"):
-        agent.reset()
+    agent.reset()
 
 
 def test_a_late_trickle_does_not_outlast_the_deadline() -> None:
@@ -165,18 +199,25 @@ def test_an_answer_from_another_version_is_said_in_one_line() -> None:
 
 def test_a_request_that_could_not_be_sent_is_never_an_observation() -> None:
     unsent = SEEN | {"error": "unsupported: h2 is not installed", "pod": None, "status": None}
-    with pytest.raises(WorkloadError, match=r"could not be sent: unsupported: h2"):
-        agent_with(Script(response({"observations": [unsent]}))).run(ONE)
+    with pytest.raises(
+        WorkloadError, match=r"could not be sent: unsupported: h2 is not installed in slim:1 .*--smi-image"
+    ):
+        Agent(lambda: Script(response({"observations": [unsent]})), image="slim:1").run(ONE)
 
 
 def test_health_is_a_yes_or_no() -> None:
     def unreachable() -> Script:
         raise ConnectionRefusedError("refused")
 
+    def no_cluster() -> Script:
+        raise ClusterError("the API server does not answer")
+
     assert agent_with(Script(OK)).healthy()
     assert not agent_with(Script(response({"error": "x"}, 404))).healthy()
-    assert not agent_with(Script(b"")).healthy()
-    assert not Agent(unreachable).healthy()
+    assert not Agent(unreachable).healthy(0.2)
+    assert not Agent(no_cluster).healthy(0.2)
+    with pytest.raises(WorkloadError, match="no answer to /healthz from the agent: refused"):
+        Agent(unreachable).greet(0.2)
 
 
 def test_behaviour_and_log_ask_for_what_they_say() -> None:

@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pytest_smi.embedded.kubeapi.http import Request
-    from pytest_smi.embedded.kubeapi.reader import Reader
     from pytest_smi.embedded.kubeapi.server import PodRequest
     from pytest_smi.embedded.node.api import NodeApi
 
+    FindPod = Callable[[str, str], dict[str, Any] | None]
+    """A pod by namespace and name, if there is one."""
+
 
 class PodStreams:
-    """Handlers for `ApiServer.pod_subresources`; `node` runs the pods."""
+    """Handlers for `ApiServer.pod_subresources`; `node` runs the pods, `find` gives a pod's newest object."""
 
-    def __init__(self, reader: Reader, node: NodeApi) -> None:
-        self._reader = reader
+    def __init__(self, find: FindPod, node: NodeApi) -> None:
+        self._find = find
         self._node = node
 
     def handlers(self) -> dict[str, Callable[[PodRequest], Awaitable[AnyResponse]]]:
@@ -44,7 +46,7 @@ class PodStreams:
         run = _state(wish.pod, container)
         started = (run.get("running") or run.get("terminated") or {}).get("startedAt", "")
         start = stream_logs.start_offset(path, options, started)
-        follower = _Follower(self._reader, wish.pod, container)
+        follower = _Follower(self._find, wish.pod, container)
         finished = options.previous or follower.ended()
         chunks = stream_logs.chunks(path, start, options, (lambda: True) if finished else follower.ended)
         return StreamResponse(200, chunks, {"content-type": "text/plain"})
@@ -151,8 +153,8 @@ def _state(pod: dict[str, Any], container: str) -> dict[str, Any]:
 class _Follower:
     """Tells when the run of a container whose log is followed is over, from the pod's status."""
 
-    def __init__(self, reader: Reader, pod: dict[str, Any], container: str) -> None:
-        self._reader = reader
+    def __init__(self, find: FindPod, pod: dict[str, Any], container: str) -> None:
+        self._find = find
         self._place = pod["metadata"]["namespace"], pod["metadata"]["name"]
         self._uid = pod["metadata"]["uid"]
         self._container = container
@@ -160,7 +162,7 @@ class _Follower:
 
     def ended(self) -> bool:
         """Whether the container has terminated, is another run, or is gone. One about to start has not ended."""
-        pod = self._reader.object("", "pods", *self._place)
+        pod = self._find(*self._place)
         if pod is None or pod["metadata"]["uid"] != self._uid:
             return True
         item = _container_status(pod, self._container)

@@ -110,15 +110,17 @@ class Controller:
             _log.info("%s changed: wrote %s", ", ".join(sorted(changed)), ", ".join(written))
 
     async def _look(self, envoy: Envoy) -> None:
-        """Note the policy for diagnosis, and see that Envoy refused nothing."""
+        """Note the policy for diagnosis; take patterns that Envoy refused out of use. Raises MeshError for the rest."""
         assert self._policy
         self._diagnosis.write_text(json.dumps(_plain(self._policy), indent=1))
         self._policy = None
         patterns = _patterns(self._informers["HTTPRouteGroup"].objects.values())
         try:
-            rejections = sum((await envoy.counters(REJECTED)).values())
+            counters = await envoy.counters(REJECTED)
         except OSError:
             return  # Envoy is going away, which is noticed elsewhere
+        envoy.check(counters)
+        rejections = sum(counters.values())
         if rejections == self._rejections:
             self._proven |= patterns
             return

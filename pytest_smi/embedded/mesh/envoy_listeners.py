@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_smi.embedded.mesh.envoy_base import (
     CLIENT,
+    CONNECTION,
     DESTINATION,
     DESTINATION_HEADER,
     PLAIN,
@@ -202,17 +203,13 @@ def _set_state(values: dict[str, str], *, client: bool = False) -> Resource:
         {"object_key": key, "format_string": format_string(text), "shared_with_upstream": "TRANSITIVE"}
         for key, text in values.items()
     ]
+    # Addresses, because these are hashable in every Envoy we know: connections of different clients must never share an
+    # upstream connection.
     if client:
-        states.append(
-            {
-                "object_key": CLIENT,
-                # An address, because that is hashable in every Envoy we know: connections of different clients must
-                # never share an upstream connection.
-                "factory_key": DESTINATION,
-                "format_string": format_string(_CLIENT_ADDRESS),
-                "shared_with_upstream": "TRANSITIVE",
-            }
-        )
+        came = {"object_key": CLIENT, "factory_key": DESTINATION, "format_string": format_string(_CLIENT_ADDRESS)}
+        states.append({**came, "shared_with_upstream": "TRANSITIVE"})
+        other_end = format_string("%DOWNSTREAM_REMOTE_ADDRESS%")
+        states.append({"object_key": CONNECTION, "factory_key": DESTINATION, "format_string": other_end})
     return extension("state", "filters.network.set_filter_state.v3.Config", on_new_connection=states)
 
 

@@ -85,14 +85,18 @@ def registration(port: int, ca_pem: bytes, semantics: Semantics) -> list[tuple[s
     labels = {OWNER_LABEL: MANAGER}
     inside = {"name": _SERVICE, "namespace": _NAMESPACE, "labels": labels}
     slice_labels = {**labels, "kubernetes.io/service-name": _SERVICE}
-    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _NAMESPACE, "labels": labels}}
-    service = {
+    space: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": _NAMESPACE, "labels": labels},
+    }
+    service: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": inside,
         "spec": {"clusterIP": "None", "ports": [_PORT]},
     }
-    endpoints = {
+    endpoints: dict[str, Any] = {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {**inside, "labels": slice_labels},
@@ -102,7 +106,7 @@ def registration(port: int, ca_pem: bytes, semantics: Semantics) -> list[tuple[s
     }
     below = f"/api/v1/namespaces/{_NAMESPACE}"
     slices = f"/apis/discovery.k8s.io/v1/namespaces/{_NAMESPACE}/endpointslices"
-    found = [
+    found: list[tuple[str, dict[str, Any]]] = [
         (f"/api/v1/namespaces/{_NAMESPACE}", space),
         (f"{below}/services/{_SERVICE}", service),
         (f"{slices}/{_SERVICE}", endpoints),
