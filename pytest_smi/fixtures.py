@@ -30,17 +30,9 @@ def _run(config: pytest.Config) -> Run:
 
 @pytest.fixture(scope="session")
 def smi_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
-    """A reachable cluster: started for this process (embedded) or the kubeconfig's."""
-    from pytest_smi.cluster.embedded import EmbeddedCluster
-    from pytest_smi.cluster.kubeconfig import KubeconfigCluster
-
+    """A reachable cluster: started for this process (embedded), there already, or made once for all processes."""
     run = _run(pytestconfig)
-    cluster: Cluster
-    if run.cluster_provider == "embedded":
-        cluster = embedded = EmbeddedCluster()
-        embedded.wait()
-    else:
-        cluster = KubeconfigCluster(run.settings.kubeconfig, run.settings.context)
+    cluster = run.open_cluster()
     try:
         run.facts["cluster"] = cluster.facts()
         yield cluster
@@ -83,8 +75,11 @@ def smi_workload(
     from pytest_smi.workload.scene import Scene
 
     run = _run(pytestconfig)
-    scene = Scene(smi_cluster, run.profile, run.id, run.settings.image or IMAGE)
+    image = run.settings.image or IMAGE
+    scene = Scene(smi_cluster, run.profile, run.processes.run, image, worker=run.processes.worker)
     try:
+        if run.settings.image:
+            smi_cluster.load_image(image)
         scene.deploy()
         request.getfixturevalue("smi_mesh")
         scene.wait()
