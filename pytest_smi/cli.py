@@ -16,7 +16,7 @@ from pytest_smi.errors import HarnessError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = ("clean",)
+COMMANDS = ("clean", "rbac")
 DONE, TROUBLE, USAGE = 0, 3, 4
 
 

@@ -148,11 +148,13 @@ class Scene:
         for one in wanted:
             until_ready(self.cluster, one)
         for pod in (pod for one in wanted for pod in one.pods):
-            if not pod.agent.healthy(_AGENT_SECONDS):
+            try:
+                pod.agent.greet(_AGENT_SECONDS)
+            except WorkloadError as silence:
                 raise WorkloadError(
-                    f"the agent of pod {pod.name} does not answer on port {ports.CONTROL}",
+                    f"the agent of pod {pod.name} does not answer on port {ports.CONTROL}: {silence.what}",
                     "does the mesh intercept that port? see docs/profiles.md",
-                )
+                ) from None
 
     def pods(self, workload: Workload) -> list[dict[str, Any]]:
         """The workload's pods as the API has them."""

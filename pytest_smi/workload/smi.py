@@ -101,7 +101,7 @@ class Smi:
     def refused(self, *resources: Resource) -> Refused | None:
         """Like `apply`, for objects that may rightly be refused: returns the refusal, or None when all were taken.
 
-        Raises `Refused` when the API server fails (5xx): that says nothing about the object.
+        Raises `Refused` when the API server fails or we lack the right: that says nothing about the object.
         """
         for manifest in self.render(*resources):
             meta = manifest["metadata"]
@@ -111,7 +111,7 @@ class Smi:
                 try:
                     self.api.apply(manifest)
                 except Refused as refusal:
-                    if refusal.code >= 500:  # the server broke down over it: that is no refusal
+                    if not refusal.concerns_object:  # the server broke down over it, or it is not ours to apply
                         raise
                     step.details["refused"] = {"code": refusal.code, "message": refusal.message}
                     return refusal

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 FOLDER = "STAND_IN_FOLDER"
 
@@ -53,7 +54,7 @@ def main() -> None:
     with (folder / "log").open("a") as log:
         log.write(json.dumps([tool, *words]) + "\n")
     actions: dict[tuple[str, ...], Callable[[], None]] = {
-        ("kind", "get", "clusters"): lambda: print(*clusters(folder), sep="\n"),
+        ("kind", "get", "clusters"): lambda: print("\n".join(clusters(folder))),
         ("kind", "create", "cluster"): lambda: create(folder, after("--name"), after("--kubeconfig")),
         ("kind", "get", "kubeconfig"): lambda: config(folder, after("--name")),
         ("kind", "load", "docker-image"): lambda: known(folder, after("--name")),
@@ -81,7 +82,7 @@ def after(flag: str) -> str:
     return sys.argv[sys.argv.index(flag) + 1]
 
 
-def fail(why: str) -> None:
+def fail(why: str) -> NoReturn:
     print(f"ERROR: {why}", file=sys.stderr)
     sys.exit(1)
 
