@@ -16,7 +16,7 @@ from pytest_smi.errors import HarnessError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = ("clean", "rbac")
+COMMANDS = ("clean", "collect", "in-pod", "job", "rbac")
 DONE, TROUBLE, USAGE = 0, 3, 4
 
 
@@ -36,11 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"pytest-smi {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     for name in COMMANDS:
-        module = importlib.import_module(f"pytest_smi.commands.{name}")
+        module = importlib.import_module(f"pytest_smi.commands.{name.replace('-', '_')}")
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.arguments(command)
-        command.set_defaults(run=module.run)
-    given = parser.parse_args(arguments)
+        command.set_defaults(run=module.run, takes_rest=hasattr(module, "REST"))
+    given, rest = parser.parse_known_args(arguments)
+    given.rest = rest
+    if rest and not given.takes_rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         return int(given.run(given))
     except HarnessError as fault:
