@@ -28,11 +28,11 @@ class Mesh:
     """The mesh under test. `version` is read from what runs; `flags` are those that name it to pytest."""
 
     def __init__(
-        self, profile: Profile, cluster: Cluster, state: Path, fault: str | None = None, called: str | None = None
+        self, profile: Profile, cluster: Cluster, state: Path, fault: str | None = None, flags: str | None = None
     ) -> None:
         self.profile = profile
         self.cluster = cluster
-        self.flags = f"--smi-mesh={called or profile.name}" + (f" --smi-fault={fault}" if fault else "")
+        self.flags = flags or f"--smi-mesh={profile.name}"
         self.version = UNKNOWN
         self._facts: dict[str, Any] = {}
         self._log = state / "mesh.log"

@@ -164,11 +164,13 @@ class Scene:
             until_ready(self.cluster, one)
             self._prove_injection(one)
         for pod in (pod for one in wanted for pod in one.pods):
-            if not pod.agent.healthy(_AGENT_SECONDS):
+            try:
+                pod.agent.greet(_AGENT_SECONDS)
+            except WorkloadError as silence:
                 raise WorkloadError(
-                    f"the agent of pod {pod.name} does not answer on port {ports.CONTROL}",
+                    f"the agent of pod {pod.name} does not answer on port {ports.CONTROL}: {silence.what}",
                     "does the mesh intercept that port? see docs/profiles.md",
-                )
+                ) from None
 
     def _prove_injection(self, workload: Workload) -> None:
         """Raise NotConfigured when a pod does not show that it is in the mesh, or one shows it that should not be."""

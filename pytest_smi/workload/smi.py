@@ -138,8 +138,8 @@ class Smi:
     def refused(self, *resources: Resource) -> Refused | None:
         """Like `apply`, for objects that may rightly be refused: returns the refusal, or None when all were taken.
 
-        Raises `Refused` when the API server fails (5xx): that says nothing about the object. `Raw` SMI objects are
-        created or replaced: server-side apply answers 500 for fields and types that it cannot merge.
+        Raises `Refused` when the API server fails or we lack the right: that says nothing about the object. `Raw` SMI
+        objects are created or replaced: server-side apply answers 500 for fields and types that it cannot merge.
         """
         plain = {path_to(one.manifest) for one in resources if isinstance(one, Raw) and one.manifest["kind"] in KINDS}
         for manifest in self.render(*resources):
@@ -151,7 +151,7 @@ class Smi:
                     write = self.api.write if path_to(manifest) in plain else self.api.apply
                     write(manifest)
                 except Refused as refusal:
-                    if refusal.code >= 500:  # the server broke down over it: that is no refusal
+                    if not refusal.concerns_object:  # the server broke down over it, or it is not ours to apply
                         raise
                     step.details["refused"] = {"code": refusal.code, "message": refusal.message}
                     return refusal

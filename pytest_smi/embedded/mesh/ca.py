@@ -85,6 +85,10 @@ class Authority:
         """Certificate and key (PEM) of a server on an IP address."""
         return self._leaf(_name(address), [x509.IPAddress(ip_address(address))])
 
+    def for_name(self, name: str) -> tuple[bytes, bytes]:
+        """Certificate and key (PEM) of a server with a DNS name."""
+        return self._leaf(_name(name), [x509.DNSName(name)])
+
     def _leaf(self, subject: x509.Name, names: list[x509.GeneralName]) -> tuple[bytes, bytes]:
         key = ec.generate_private_key(ec.SECP256R1())
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())

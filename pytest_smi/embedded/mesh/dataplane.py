@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pytest_smi.embedded.mesh.adopted import Adopted
 from pytest_smi.embedded.mesh.envoy_config import bootstrap, probe
+from pytest_smi.embedded.mesh.metrics_log import FLUSH_SECONDS
 from pytest_smi.embedded.orphans import die_with_parent
 from pytest_smi.errors import MeshError
 
@@ -101,6 +102,8 @@ class Envoy:
             "misc:error",
             "--drain-time-s",
             "3600",
+            "--file-flush-interval-msec",
+            str(round(FLUSH_SECONDS * 1000)),
         ]
         try:
             self._process = await asyncio.create_subprocess_exec(
@@ -175,10 +178,18 @@ class Envoy:
         pairs = (line.rpartition(": ") for line in text.splitlines())
         return {name: int(value) for name, _, value in pairs if value.isdecimal()}
 
+    async def reopen_logs(self) -> None:
+        """Let Envoy open its access log anew, after the file has been moved. Raises OSError as `counters` does."""
+        await self._ask("POST", "/reopen_logs")
+
     async def _get(self, path: str) -> str:
+        return await self._ask("GET", path)
+
+    async def _ask(self, method: str, path: str) -> str:
         reader, writer = await asyncio.open_unix_connection("\0" + self._admin)
         try:
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: envoy\r\nConnection: close\r\n\r\n".encode())
+            lines = (f"{method} {path} HTTP/1.1", "Host: envoy", "Content-Length: 0", "Connection: close", "", "")
+            writer.write("\r\n".join(lines).encode())
             answer = await reader.read()
         finally:
             writer.close()

@@ -37,6 +37,7 @@ from pytest_smi.embedded.mesh.envoy_base import (
     typed,
 )
 from pytest_smi.embedded.mesh.envoy_rbac import RBAC
+from pytest_smi.embedded.mesh.metrics_log import access_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -226,10 +227,11 @@ def _tunnel_proxy(cluster: str) -> Resource:
 def _http(table: str, directory: Path, *, tunnel: bool = False) -> Resource:
     """An HTTP connection manager on one of the route tables."""
     source = file_source(directory / f"{table}.json")
-    return _manager(tunnel=tunnel, rds={"route_config_name": table, "config_source": source})
+    log = access_log("server" if table == "inbound" else "client", directory, tunnel=tunnel)
+    return _manager(tunnel=tunnel, rds={"route_config_name": table, "config_source": source}, access_log=log)
 
 
-def _manager(*, tunnel: bool, **routes: Any) -> Resource:
+def _manager(*, tunnel: bool, **more: Any) -> Resource:
     """Takes requests as they are: paths unchanged, no ids added, nothing of the client's believed."""
     router = extension("router", "filters.http.router.v3.Router", suppress_envoy_headers=True)
     destination = {"key": DESTINATION_HEADER, "value": _LOCAL_ADDRESS}
@@ -254,4 +256,4 @@ def _manager(*, tunnel: bool, **routes: Any) -> Resource:
     }
     filters = [extension(RBAC, "filters.http.rbac.v3.RBAC"), router]
     kind = "filters.network.http_connection_manager.v3.HttpConnectionManager"
-    return extension("http", kind, **fields, **routes, http_filters=filters)
+    return extension("http", kind, **fields, **more, http_filters=filters)

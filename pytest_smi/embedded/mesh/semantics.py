@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_smi.embedded.mesh.metrics_semantics import MetricsSemantics
 from pytest_smi.embedded.mesh.semantics_split import SplitSemantics
 from pytest_smi.spec.convert import convert
 
@@ -11,8 +12,8 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.snapshot import Manifest, Snapshot
 
 
-class Semantics(SplitSemantics):
-    """The reference: access control, traffic splitting, and how the API presents them."""
+class Semantics(SplitSemantics, MetricsSemantics):
+    """The reference: access control, traffic splitting, metrics, and how the API presents objects."""
 
     def view(self, snapshot: Snapshot) -> Snapshot:
         """The objects that count: what the API has now. Faults of memory return something older."""
