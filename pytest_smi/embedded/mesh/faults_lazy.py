@@ -56,3 +56,14 @@ class _MarkedOnly(Semantics):
     def enforced(self, pod: Pod, replicas: Sequence[Pod], grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
         unmarked = Grant(frozenset({ANYONE}), (HttpMatch(absent="x-smi-id"),))
         return (*super().enforced(pod, replicas, grants), unmarked)
+
+
+@fault(
+    "grpc-unjudged",
+    "Calls of gRPC are let in, whoever makes them",
+    kills={"TA-096", "TSC-055"},
+)
+class _GrpcUnjudged(Semantics):
+    def enforced(self, pod: Pod, replicas: Sequence[Pod], grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
+        grpc = Grant(frozenset({ANYONE}), (HttpMatch(headers=(("content-type", "application/grpc.*"),)),))
+        return (*super().enforced(pod, replicas, grants), grpc)
