@@ -9,6 +9,7 @@ from pytest_smi.embedded.mesh import (
     faults_access,
     faults_api,
     faults_http,
+    faults_lazy,
     faults_memory,
     faults_schema,
     faults_scope,
@@ -31,6 +32,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_api,
     faults_schema,
     faults_scope,
+    faults_lazy,
 )
 """Where faults are defined; importing them fills the registry."""
 
