@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pytest_smi.assertions.matrix import assert_every_pod_answers as assert_every_pod_answers
     from pytest_smi.assertions.matrix import assert_matrix as assert_matrix
     from pytest_smi.assertions.matrix import assert_on_one_connection as assert_on_one_connection
+    from pytest_smi.assertions.metrics import Metrics as Metrics
+    from pytest_smi.assertions.metrics import assert_told as assert_told
+    from pytest_smi.assertions.metrics import near as near
+    from pytest_smi.assertions.metrics_load import Load as Load
     from pytest_smi.assertions.plain import assert_accepted as assert_accepted
     from pytest_smi.assertions.plain import assert_comes as assert_comes
     from pytest_smi.assertions.plain import assert_rejected as assert_rejected
@@ -63,6 +67,8 @@ _HOMES = {
     "pytest_smi.assertions.access": ("assert_allowed", "assert_denied", "is_allowed"),
     "pytest_smi.assertions.flows": ("Flow", "assert_never_allowed", "assert_uninterrupted"),
     "pytest_smi.assertions.matrix": ("assert_every_pod_answers", "assert_matrix", "assert_on_one_connection"),
+    "pytest_smi.assertions.metrics": ("Metrics", "assert_told", "near"),
+    "pytest_smi.assertions.metrics_load": ("Load",),
     "pytest_smi.assertions.plain": ("assert_accepted", "assert_comes", "assert_rejected", "assert_that"),
     "pytest_smi.assertions.shares": ("are_shared", "assert_only", "assert_reaches", "assert_shares", "reached"),
     "pytest_smi.errors": ("HarnessError", "NonConformance"),

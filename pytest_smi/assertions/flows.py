@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pytest_smi.workload.call import Call
 
 _BATCH = 5
-_PER_SECOND = 250.0
 _HELD_REQUESTS = 100
 _PAUSE = 0.002
 
@@ -29,6 +28,8 @@ class Flow:
     With `held` they all use one connection, 100 requests in 0.4 seconds: the block begins when the first has arrived,
     and ends after the last.
     """
+
+    per_second = 250.0
 
     def __init__(self, call: Call, *, held: bool = False) -> None:
         agent = call.client.channel(call.pod.name)
@@ -76,7 +77,7 @@ class Flow:
 
     def _send(self) -> None:
         count, kept = (_HELD_REQUESTS, True) if self._held else (_BATCH, False)
-        seen = self._call.sample(count, concurrency=1, kept=kept, rate=_PER_SECOND, id_prefix=self._held)
+        seen = self._call.sample(count, concurrency=1, kept=kept, rate=self.per_second, id_prefix=self._held)
         self.requests += seen.requests
         self.answered += sum(seen.pods.values())
         self.served += sum(count for pod, count in seen.pods.items() if self._call.target.expects(pod))

@@ -10,6 +10,7 @@ from pytest_smi.embedded.mesh import (
     faults_api,
     faults_http,
     faults_memory,
+    faults_metrics,
     faults_schema,
     faults_scope,
     faults_split,
@@ -31,6 +32,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_api,
     faults_schema,
     faults_scope,
+    faults_metrics,
 )
 """Where faults are defined; importing them fills the registry."""
 
