@@ -14,7 +14,7 @@ from pytest_smi.assertions.message import report
 from pytest_smi.cluster import bounded
 from pytest_smi.cluster.transport import Ask
 from pytest_smi.errors import HarnessError
-from pytest_smi.spec.metrics import API_SERVICE, path_of
+from pytest_smi.spec.metrics import API_SERVICE, GROUP_VERSION, KIND, ROOT, metrics_path
 from pytest_smi.spec.metrics_read import BadMetrics, Item, Listing, duration
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Metrics:
         """The metrics of one object; a namespace is the scene's first unless one is given. Raises BadMetrics."""
         return self._seen(Item(self.ask(self._path(plural, namespace, name), **query).found()))
 
-    def list(self, plural: str, namespace: str | None = None, *, labels: str = "", **query: str) -> Listing:
+    def listing(self, plural: str, namespace: str | None = None, *, labels: str = "", **query: str) -> Listing:
         """The metrics of all objects of a kind in a namespace (`""`: in all). Raises BadMetrics."""
         query = {**query, **({"labelSelector": labels} if labels else {})}
         return self._seen(Listing(self.ask(self._path(plural, namespace), **query).found()))
@@ -108,10 +108,24 @@ class Metrics:
         """The edges of one object. Raises BadMetrics."""
         return self._seen(Listing(self.ask(self._path(plural, namespace, name, edges=True), **query).found()))
 
+    def object(self, path: str) -> dict[str, Any]:
+        """The JSON object at a path of the API. Raises BadMetrics."""
+        found = self.ask(path).found()
+        if not isinstance(found, dict):
+            raise BadMetrics(f"{path} gives no JSON object: {str(found)[:_SHOWN]}")
+        return found
+
+    def resources(self) -> list[dict[str, Any]]:
+        """The entries of discovery that are no sub-resources. Raises BadMetrics."""
+        listed = self.object(ROOT).get("resources")
+        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+            raise BadMetrics(f"{ROOT} has no list of resources: {str(listed)[:_SHOWN]}")
+        return [one for one in listed if "/" not in str(one.get("name"))]
+
     def _path(self, plural: str, namespace: str | None, name: str = "", *, edges: bool = False) -> str:
         scoped = plural not in ("namespaces", "nodes")
         space = (self.smi.namespace if namespace is None else namespace) if scoped else ""
-        return path_of(plural, space, name, edges=edges)
+        return metrics_path(plural, space, name, edges=edges)
 
     def _seen(self, told: T) -> T:
         """Note the window that an answer is about, if it tells one."""
@@ -130,7 +144,7 @@ class Metrics:
 
     @property
     def patience(self) -> float:
-        """Seconds within which a change of traffic must show. Raises HarnessError for a window that nobody waits for."""
+        """Seconds within which a change of traffic must show. Raises HarnessError for a window too long to wait."""
         if self.window > _LONGEST_WINDOW:
             raise HarnessError(
                 f"the metrics API has a window of {self.window:g} s, too long to wait for",
@@ -155,11 +169,11 @@ def assert_told(
     __tracebackhide__ = True
     smi, began = metrics.smi, time.monotonic()
     streak, pause, wanted = 0, _FIRST_PAUSE, agree or smi.settle.agree
+    answer: Any = None
     with smi.case.step("observe", expected) as step:
         while True:
-            told: Any = None
             try:
-                told = look()
+                answer = told = look()
                 good, observed = holds(told), show(told)
             except BadMetrics as wrong:
                 good, observed = False, str(wrong)
@@ -168,12 +182,20 @@ def assert_told(
                 step.details.update(observed=observed, seconds=round(time.monotonic() - began, 3))
                 return told
             if time.monotonic() - began > metrics.patience:
-                step.details.update(observed=observed, answer=_raw(told))
+                step.details.update(observed=observed, answer=_raw(answer))
                 step.ok = False
                 break
             time.sleep(pause)  # the interval of a poll with a deadline
             pause = min(_LONGEST_PAUSE, pause * 1.5)
     raise report(smi, expected, observed, cause)
+
+
+def assert_answers(metrics: Metrics, path: str, *codes: int, method: str = "GET") -> None:
+    """The API answers a request with one of these statuses, whatever else it tells."""
+    __tracebackhide__ = True
+    expected = f"{method} {path} is answered with {' or '.join(map(str, codes))}"
+    body = None if method in ("GET", "DELETE") else {"apiVersion": GROUP_VERSION, "kind": KIND}
+    assert_told(metrics, expected, lambda: metrics.ask(path, method, body), lambda answer: answer.code in codes)
 
 
 def near(one: float, other: float, within: float = 0.2, least: float = 4) -> bool:

@@ -1,6 +1,6 @@
-"""Answers of somebody whom nobody vouches for, such as a mesh's own API behind the API server: bounded in size and time.
+"""Answers of somebody whom nobody vouches for, such as a mesh's own API: bounded in size and time.
 
-The API server passes such an answer on as it comes, however long that takes. It is asked once and never again.
+The API server passes on what a server behind it sends, as it comes, however long that takes. It is asked only once.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from pytest_smi.embedded.mesh import (
     faults_http,
     faults_memory,
     faults_metrics,
+    faults_metrics_api,
+    faults_metrics_shape,
     faults_schema,
     faults_scope,
     faults_split,
@@ -33,6 +35,8 @@ MODULES: tuple[ModuleType, ...] = (
     faults_schema,
     faults_scope,
     faults_metrics,
+    faults_metrics_shape,
+    faults_metrics_api,
 )
 """Where faults are defined; importing them fills the registry."""
 
