@@ -6,14 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_smi.embedded.mesh.fault import fault
-from pytest_smi.embedded.mesh.metrics_semantics import Numbers
 from pytest_smi.embedded.mesh.semantics import Semantics
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from pytest_smi.embedded.mesh.metrics_log import Passage
-    from pytest_smi.embedded.mesh.metrics_semantics import Json, Moment
+    from pytest_smi.embedded.mesh.metrics_semantics import Json, Moment, Numbers
     from pytest_smi.embedded.mesh.metrics_world import Call, Holders, ObjectKey
     from pytest_smi.embedded.mesh.model import PodKey
     from pytest_smi.embedded.mesh.snapshot import Manifest

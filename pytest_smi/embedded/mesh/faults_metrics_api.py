@@ -1,4 +1,4 @@
-"""Faults about the metrics API as an API: registration, discovery, paths, refusals, rights, and answers that are none."""
+"""Faults about the metrics API as an API: registration, discovery, paths, refusals, rights, and nonsense."""
 
 from __future__ import annotations
 
@@ -270,25 +270,16 @@ class _Frozen(Semantics):
         return self._first.setdefault(request.target, super().sent(request, answer))
 
 
-class _Nonsense(Semantics):
-    """Answers something else than metrics, but still offers them."""
-
-    def nonsense(self, answer: Response) -> AnyResponse:
-        """What is sent in place of metrics."""
-        raise NotImplementedError
-
-    def sent(self, request: Request, answer: Response) -> AnyResponse:
-        return super().sent(request, answer) if _is_discovery(request) else self.nonsense(answer)
-
-
 @fault(
     "metrics-html",
     "Metrics: a page for people, with status 200",
     kills={"TM-020"},
     may_touch=_ALL,
 )
-class _Html(_Nonsense):
-    def nonsense(self, answer: Response) -> AnyResponse:
+class _Html(Semantics):
+    def sent(self, request: Request, answer: Response) -> AnyResponse:
+        if _is_discovery(request):
+            return super().sent(request, answer)
         return Response(200, b"<!doctype html><title>Dashboard</title><p>Log in", {"content-type": "text/html"})
 
 
@@ -298,8 +289,10 @@ class _Html(_Nonsense):
     kills={"TM-020"},
     may_touch=_ALL,
 )
-class _NoUtf8(_Nonsense):
-    def nonsense(self, answer: Response) -> AnyResponse:
+class _NoUtf8(Semantics):
+    def sent(self, request: Request, answer: Response) -> AnyResponse:
+        if _is_discovery(request):
+            return super().sent(request, answer)
         return Response(200, answer.body.replace(b'"kind"', b'"\xfft\xe9":1,"kind"'), answer.headers)
 
 
@@ -315,8 +308,10 @@ async def _pieces(piece: bytes, count: int, seconds: float) -> AsyncIterator[byt
     kills={"TM-020"},
     may_touch=_ALL,
 )
-class _Huge(_Nonsense):
-    def nonsense(self, answer: Response) -> AnyResponse:
+class _Huge(Semantics):
+    def sent(self, request: Request, answer: Response) -> AnyResponse:
+        if _is_discovery(request):
+            return super().sent(request, answer)
         piece = b" " * (1 << 20)
         headers: dict[str, Any] = {"content-type": "application/json"}
         return StreamResponse(200, _pieces(piece, _HUGE_BYTES // len(piece), 0), headers)
@@ -328,6 +323,8 @@ class _Huge(_Nonsense):
     kills={"TM-020"},
     may_touch=_ALL,
 )
-class _Endless(_Nonsense):
-    def nonsense(self, answer: Response) -> AnyResponse:
+class _Endless(Semantics):
+    def sent(self, request: Request, answer: Response) -> AnyResponse:
+        if _is_discovery(request):
+            return super().sent(request, answer)
         return StreamResponse(200, _pieces(b" ", 1 << 30, 0.1), {"content-type": "application/json"})
