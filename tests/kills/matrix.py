@@ -27,6 +27,7 @@ FOLDERS = {
     "TS-": ("split", "cross"),
     "API-": ("api",),
     "XG-": ("cross",),
+    "TM-": ("metrics",),
 }
 
 
