@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from pytest_smi.spec.resources import UDPRoute as UDPRoute
     from pytest_smi.workload.call import Call as Call
     from pytest_smi.workload.call import Target as Target
+    from pytest_smi.workload.certificates import certificate_of as certificate_of
     from pytest_smi.workload.manifests import Deployed as Deployed
     from pytest_smi.workload.manifests import port as port
     from pytest_smi.workload.smi import Smi as Smi
@@ -87,6 +88,7 @@ _HOMES = {
         "UDPRoute",
     ),
     "pytest_smi.workload.call": ("Call", "Target"),
+    "pytest_smi.workload.certificates": ("certificate_of",),
     "pytest_smi.workload.manifests": ("Deployed", "port"),
     "pytest_smi.workload.smi": ("Smi",),
     "pytest_smi.workload.workload": ("Workload",),

@@ -30,7 +30,7 @@ def _run(config: pytest.Config) -> Run:
 
 @pytest.fixture(scope="session")
 def smi_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
-    """A reachable cluster: started for this process (embedded) or the kubeconfig's."""
+    """A reachable cluster: started for this process (embedded), there already, or made once for all processes."""
     run = _run(pytestconfig)
     if run.cluster:  # opened before the tests, and closed after them
         yield run.cluster
@@ -51,7 +51,7 @@ def smi_started(
     from pytest_smi.mesh.lifecycle import Mesh
 
     run = _run(pytestconfig)
-    mesh = Mesh(run.profile, smi_cluster, tmp_path_factory.mktemp("smi-mesh"), run.settings.fault, run.settings.mesh)
+    mesh = Mesh(run.profile, smi_cluster, tmp_path_factory.mktemp("smi-mesh"), run.settings.fault, run.settings.flags)
     run.mesh = mesh
     try:
         yield mesh
@@ -80,8 +80,11 @@ def smi_workload(
 
     run = _run(pytestconfig)
     image = run.settings.image or IMAGE
-    scene = run.scene = Scene(smi_cluster, run.profile, run.id, image, forced=run.settings.force)
+    who = run.processes
+    scene = run.scene = Scene(smi_cluster, run.profile, who.run, image, forced=run.settings.force, worker=who.worker)
     try:
+        if run.settings.image:
+            smi_cluster.load_image(image)
         scene.deploy()
         request.getfixturevalue("smi_mesh")
         scene.wait()

@@ -156,9 +156,14 @@ class Judge:
             self._run.ledger.add_collect(report)
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker what it has in common with the others."""
+        self._run.worker_starts(node)
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """Take a worker's facts of mesh and cluster."""
-        self._run.facts.update(getattr(node, "workeroutput", {}).get("smi", {}))
+        self._run.worker_ended(node, error)
 
 
 @pytest.hookimpl(tryfirst=True)

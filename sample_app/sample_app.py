@@ -1878,11 +1878,12 @@ class Run:
             if codec.status is not None:
                 self._status[codec.status] += 1
 
-    @staticmethod
     def _observe(
-        request_id: str, codec: Codec | None, error: str | None, seconds: float, sock: socket.socket | None
+        self, request_id: str, codec: Codec | None, error: str | None, seconds: float, sock: socket.socket | None
     ) -> dict[str, Any]:
         local = remote = ""
+        # Raw answers need not be text: each byte is a character, so that nothing is lost.
+        coding = "latin-1" if self.plan.protocol == "raw" else "utf-8"
         if sock is not None:
             try:
                 local = _show_address(sock.getsockname())
@@ -1895,7 +1896,7 @@ class Run:
             "pod": codec.pod if codec else None,
             "error": error,
             "headers": codec.fields if codec else [],
-            "body": codec.body[:SHOWN_BODY].decode("utf-8", "replace") if codec else "",
+            "body": codec.body[:SHOWN_BODY].decode(coding, "replace") if codec else "",
             "seconds": round(seconds, 6),
             "local": local,
             "remote": remote,

@@ -109,7 +109,7 @@ def test_bytes_are_carried_unaltered(smi: Smi, kettle: Workload, intruder: Workl
 @requirement("TSC-069")
 def test_observe_a_port_of_no_service(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """The document speaks of ports of a Kubernetes service: what of a port that the pod has and no Service names?"""
-    narrow = smi.service("narrow", {"pytest-smi.dev/workload": "teapot"}, teapot, ports=[port(7001, "tcp")])
+    narrow = smi.service(smi.fresh("narrow"), {"pytest-smi.dev/workload": "teapot"}, teapot, ports=[port(7001, "tcp")])
     smi.apply(TrafficTarget("tea", [kettle], teapot, [TCPRoute("tea-ports", [7000, 7001])]))
     assert_allowed(kettle.tcp(narrow, 7001))
     smi.observe("a port of the pod, by its address", is_allowed(kettle.tcp(smi.scene.at_pod(teapot), 7000)))

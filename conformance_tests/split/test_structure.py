@@ -22,7 +22,7 @@ def test_splits_are_not_hierarchical(
     smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload
 ) -> None:
     """A backend that is itself the root of a split is taken as a plain Service."""
-    middle = smi.service("middle", {"version": "china"}, china, glass)
+    middle = smi.service(smi.fresh("middle"), {"version": "china"}, china, glass)
     smi.apply(
         TrafficSplit("outer", teapots, {middle: 1}),
         TrafficSplit("inner", middle, {glass: 1}),
@@ -72,10 +72,11 @@ def test_observe_a_root_that_does_not_exist(
     fence: Callable[[], None],
 ) -> None:
     """Are the backends as before, and does the split begin to count when its root is created?"""
-    smi.observe("accepted", smi.refused(TrafficSplit("pour", "late", {glass: 1})) is None)
+    name = smi.fresh("late")
+    smi.observe("accepted", smi.refused(TrafficSplit("pour", name, {glass: 1})) is None)
     fence()
     smi.observe("its backend, called directly", reached(kettle.get(glass)))
-    late = smi.service("late", {"app": "teapots"}, china, glass, clay)
+    late = smi.service(name, {"app": "teapots"}, china, glass, clay)
     fence()
     smi.observe("its root, created later", reached(kettle.get(late)))
 
@@ -86,7 +87,7 @@ def test_observe_a_root_that_selects_none_of_the_backends(
 ) -> None:
     """The document's root selects all versions. What of one without a selector, or with another?"""
     for what, name, selector in (("no selector", "bare", {}), ("another selector", "wrong", {"app": "nobody"})):
-        root = smi.service(name, selector, china, glass)
+        root = smi.service(smi.fresh(name), selector, china, glass)
         smi.observe(f"{what}: accepted", smi.refused(TrafficSplit(name, root, {china: 50, glass: 50})) is None)
         fence()
         smi.observe(f"{what}: served by", reached(kettle.get(root)))

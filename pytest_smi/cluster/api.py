@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from pytest_smi.cluster.refusals import explain
+from pytest_smi.cluster.refusals import concerns_object, explain
 from pytest_smi.cluster.transport import PATIENCE_SECONDS, Ask, Transport
 from pytest_smi.errors import ClusterError
 
@@ -35,11 +35,13 @@ class Refused(ClusterError):
     """The API server answered with something else than success; `status` is its `Status` object.
 
     Where nobody expects it, it is a fault of cluster or harness, as when the user of the kubeconfig lacks a right.
+    `concerns_object` tells whether it is a judgement of the object sent, and not of the sender or the server.
     """
 
     def __init__(self, code: int, status: Mapping[str, Any], request: str) -> None:
         super().__init__(*explain(code, status, request))
         self.code = code
+        self.concerns_object = concerns_object(code, status)
         self.status = dict(status)
         self.reason = str(status.get("reason", ""))
         self.message = str(status.get("message", ""))

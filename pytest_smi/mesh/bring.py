@@ -56,8 +56,6 @@ class Bringer:
 
     def _helm_install(self) -> list[str]:
         install, namespace = self._profile.install, self._profile.namespace
-        if not install.chart:
-            raise MeshError(f"profile {self._profile.name}: [install] chart is missing", "helm needs one")
         values = self._folder / "values.json"
         values.write_text(json.dumps(self._fill(install.values, "values")), "utf-8")
         options = {"--repo": install.repo, "--version": install.version}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Manifest = dict[str, Any]
 
 _POLL_SECONDS = 0.05
-_REMAINS = {
+REMAINS = {
     "APIService": "apiregistration.k8s.io/v1",
     "ClusterRole": "rbac.authorization.k8s.io/v1",
     "ClusterRoleBinding": "rbac.authorization.k8s.io/v1",
@@ -105,15 +105,13 @@ class Objects:
             raise DeadlineExceeded(f"waited {seconds:g} s for {names} to be deleted", "see their finalizers") from None
 
     def matching(self, patterns: Iterable[str]) -> list[Ref]:
-        """Cluster-wide objects by `Kind/NAME`, where NAME may have wildcards. Raises MeshError for another kind."""
+        """Cluster-wide objects by `Kind/NAME`, with a kind of REMAINS; NAME may have wildcards."""
         found = []
         for pattern in patterns:
             kind, _, name = pattern.partition("/")
-            if kind not in _REMAINS:
-                raise MeshError(f"[uninstall] remains = {pattern!r}", f"Kind/NAME with one of {', '.join(_REMAINS)}")
-            path = self.path(Ref(_REMAINS[kind], kind, "", ""), collection=True)
+            path = self.path(Ref(REMAINS[kind], kind, "", ""), collection=True)
             names = [str(one["metadata"]["name"]) for one in self.api.list(path)] if path else []
-            found += [Ref(_REMAINS[kind], kind, "", one) for one in fnmatch.filter(names, name)]
+            found += [Ref(REMAINS[kind], kind, "", one) for one in fnmatch.filter(names, name)]
         return found
 
     def _resource(self, api_version: str, kind: str) -> tuple[str, bool] | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SOURCE_CONFIGMAP = "sample-app"
 IMAGE = "python:3.13-slim"
+WORKLOAD_LABEL = "pytest-smi.dev/workload"
 WEB = "web"
 """The name of a pod's first HTTP port, for Services whose targetPort is a name."""
 
@@ -41,6 +42,11 @@ class Deployed:
     def account(self) -> str:
         """The ServiceAccount of its pods."""
         return self.service_account or self.name
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """Labels of its pods by which Services select them."""
+        return {"app": self.name, **self.labels, WORKLOAD_LABEL: self.name}
 
 
 def namespace(name: str, run: str, onboarding: Onboarding) -> Manifest:
@@ -71,12 +77,14 @@ def deployment(one: Deployed, run: str, onboarding: Onboarding, image: str = IMA
     """The Deployment of one workload, its pods made from `image`."""
     joined = onboarding.pod_labels if one.meshed else onboarding.outside_labels
     notes = onboarding.pod_annotations if one.meshed else onboarding.outside_annotations
-    select = {"pytest-smi.dev/workload": one.name}
-    labels = {**owned(run), **joined, "app": one.name, **one.labels, **select}
-    template = {"metadata": {"labels": labels, "annotations": dict(notes)}, "spec": _pod(one, image)}
+    select = {WORKLOAD_LABEL: one.name}
+    template = {
+        "metadata": {"labels": {**owned(run), **joined, **one.marks}, "annotations": dict(notes)},
+        "spec": _pod(one, image),
+    }
     spec = {"replicas": one.replicas, "selector": {"matchLabels": select}, "template": template}
-    meta = _meta(one.name, one.namespace, run)
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
+    own = _meta(one.name, one.namespace, run)
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": own, "spec": spec}
 
 
 def _pod(one: Deployed, image: str) -> Manifest:

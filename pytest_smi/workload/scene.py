@@ -8,6 +8,7 @@ whose ServiceAccounts are named kettle and teapot as in the first.
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.cluster.api import path_of
@@ -63,6 +64,7 @@ class Scene:
         self.namespace2 = f"tea2-{suffix}"
         self.smi: Smi | None = None
         self.revokes = True
+        self.numbers = count(1)
         self._code = (shipped("sample_app") / "sample_app.py").read_text("utf-8")
         self._workloads: dict[str, Workload] = {}
         self._spaces: list[Thing] = []
@@ -117,7 +119,7 @@ class Scene:
             if one.account != "default":
                 self._apply(m.service_account(one.account, one.namespace, self.run))
             if one.service:
-                selector = {"pytest-smi.dev/workload": one.name}
+                selector = {m.WORKLOAD_LABEL: one.name}
                 self._serve(one.name, one.namespace, selector)
             self._apply(m.deployment(one, self.run, self.profile.onboarding, self.image))
             workload = Workload(self, one)
@@ -162,11 +164,13 @@ class Scene:
             until_ready(self.cluster, one)
             self._prove_injection(one)
         for pod in (pod for one in wanted for pod in one.pods):
-            if not pod.agent.healthy(_AGENT_SECONDS):
+            try:
+                pod.agent.greet(_AGENT_SECONDS)
+            except WorkloadError as silence:
                 raise WorkloadError(
-                    f"the agent of pod {pod.name} does not answer on port {ports.CONTROL}",
+                    f"the agent of pod {pod.name} does not answer on port {ports.CONTROL}: {silence.what}",
                     "does the mesh intercept that port? see docs/profiles.md",
-                )
+                ) from None
 
     def _prove_injection(self, workload: Workload) -> None:
         """Raise NotConfigured when a pod does not show that it is in the mesh, or one shows it that should not be."""
@@ -191,7 +195,7 @@ class Scene:
     def pods(self, workload: Workload) -> list[dict[str, Any]]:
         """The workload's pods as the API has them."""
         path = path_of("v1", "Pod", workload.namespace)
-        return self.cluster.api.list(path, labelSelector=f"pytest-smi.dev/workload={workload.name}")
+        return self.cluster.api.list(path, labelSelector=f"{m.WORKLOAD_LABEL}={workload.name}")
 
     def workload(self, name: str) -> Workload:
         """A workload by name; names are unique over both namespaces. Raises WorkloadError for an unknown one."""

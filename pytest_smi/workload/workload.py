@@ -37,7 +37,7 @@ class Workload:
         self.deployed = deployed
         self.name = deployed.name
         self.namespace = deployed.namespace
-        self.labels = dict(deployed.labels)
+        self.labels = deployed.marks
         self.replicas = deployed.replicas
         self.pods: list[Pod] = []
         self.found: list[dict[str, Any]] = []

@@ -53,7 +53,7 @@ def _under(path: str, *names: str) -> dict[str, str]:
 
 
 _KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
-_OSM = ("osm-bootstrap", "osm-controller", "osm-injector", "osm-healthcheck")
+_OSM = ("osm-bootstrap", "osm-controller", "osm-healthcheck", "osm-injector", "osm-preinstall")
 MODULES = {
     one.folder: one
     for one in (

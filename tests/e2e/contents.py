@@ -92,10 +92,13 @@ def osm() -> list[Image]:
     for program in MODULES["osm"].programs:
         image = Image(f"{LOCAL}/{program}:{version}", command=(f"/{program}",))
         image.add(f"/{program}", built("osm") / program)
-        if program == "osm-bootstrap":
-            image.add_tree("/osm-crds", sources("osm") / "cmd" / "osm-bootstrap" / "crds")
         images.append(image)
-    return [*images, _packet_filter(f"{LOCAL}/init:{version}")]
+    cleaner = Image(f"{LOCAL}/osm-crds:{version}", command=("/bin/kubectl",))
+    cleaner.add("/bin/kubectl", built("kubernetes") / "kubectl")
+    _add_shell(cleaner)
+    for image in (images[0], cleaner):
+        image.add_tree("/osm-crds", sources("osm") / "cmd" / "osm-bootstrap" / "crds")
+    return [*images, cleaner, _packet_filter(f"{LOCAL}/init:{version}")]
 
 
 def _packet_filter(name: str) -> Image:

@@ -13,12 +13,19 @@ from typing import Any
 
 from pytest_smi.embedded.mesh.compiler import compile_policy
 from pytest_smi.embedded.mesh.faults import semantics_of
+from pytest_smi.embedded.mesh.metrics_semantics import MetricsSemantics
 from pytest_smi.embedded.mesh.model import Policy
 from pytest_smi.embedded.mesh.semantics import Semantics
 from pytest_smi.embedded.mesh.snapshot import Snapshot
 from pytest_smi.spec.crds import crds
 from tests.kills.recording import replay
 
+# Decisions that no policy shows -> the folder of the tests that show them.
+_SEEN_IN = {
+    "converted": "api",
+    "resumes": "access",
+    **{name: "metrics" for name in vars(MetricsSemantics) if not name.startswith("_")},
+}
 _Step = tuple[str | None, Snapshot, Policy]
 
 
@@ -56,14 +63,17 @@ def _same_but_pods(one: Snapshot, other: Snapshot) -> bool:
     return all(one.objects[kind] is other.objects[kind] for kind in other if kind not in ("Pod", "EndpointSlice"))
 
 
-def places(fault: str) -> set[str]:
-    """Folders of the suite whose tests see what the fault changes beside policies."""
+def places(fault: str, folders: Iterable[str]) -> set[str]:
+    """Those of the suite's folders whose tests see what the fault changes beside policies."""
     semantics = semantics_of(fault)
     changed, known = semantics.crds(crds()), crds()
     if _schemas(changed) != _schemas(known):
-        return {"access", "api", "cross", "specs", "split"}  # tests of all of them try what should be refused
-    converts = type(semantics).converted is not Semantics.converted
-    return {"api"} if converts or changed != known else set()
+        return set(folders)  # tests in all of them try what should be refused
+    found = {"api"} if changed != known else set()
+    for name, seen in _SEEN_IN.items():
+        if getattr(type(semantics), name) is not getattr(Semantics, name):
+            found.add(seen)
+    return found & set(folders)
 
 
 def _schemas(definitions: list[dict[str, Any]]) -> list[Any]:

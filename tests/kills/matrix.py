@@ -53,15 +53,19 @@ def declared(fault: Mapping[str, Any]) -> tuple[str, ...]:
 def within_reach(name: str, recordings: Sequence[Path]) -> set[str]:
     """The requirements that must stay green although the fault decides something otherwise in their tests."""
     allowed = declared(faults()[name])
-    seen = set().union(*(suite()[place] for place in foresight.places(name)))
+    seen = set().union(*(suite()[place] for place in foresight.places(name, suite())))
     seen |= foresight.touched(name, recordings, lambda one: one.startswith(allowed) or one in seen)
     return {one for one in seen if not one.startswith(allowed)}
 
 
 def judge(name: str, stage: StageProcess, recordings: Sequence[Path]) -> Found:
-    """Run what the fault must turn red, and what it could turn red but must not."""
-    kills = faults()[name]["kills"]
-    instances = stage.judge(name, sorted({*kills, *within_reach(name, recordings)}))
+    """Run what the fault must turn red, and what it could turn red but must not.
+
+    They run in the newest API versions, or in those of the release that the fault names.
+    """
+    kills, release = faults()[name]["kills"], faults()[name]["release"]
+    arguments = [f"--smi-release={release}"] if release else []
+    instances = stage.judge(name, sorted({*kills, *within_reach(name, recordings)}), *arguments)
     older = sorted(set(kills) - {one["requirement"] for one in instances})
     if older:  # what the newest API versions do not carry
         instances += stage.judge(name, older, "--smi-release=all")
@@ -85,10 +89,10 @@ def page() -> str:
     lines = [
         "# Kill matrix",
         "",
-        "Each seeded fault of the reference mesh (`--smi-fault=NAME`), and the requirements that must turn red under",
-        "it. `tests/kills` judges every fault with each change. It fails when one of these stays green, and when another",
-        "turns red that the fault does not declare to touch; which ones could is foreseen from what each test has the",
-        "mesh decide. `python -m tests.kills.matrix` writes this page.",
+        "Each seeded fault of the reference mesh (`--smi-fault=NAME`), and the requirements that must turn red with",
+        "it. `tests/kills` judges every fault with each change. It fails when one of these stays green, and when",
+        "another turns red that the fault does not declare to touch; which ones could is foreseen from what each test",
+        "has the mesh decide. `python -m tests.kills.matrix` writes this page.",
         "",
         f"{len(known)} faults; {len(killed)} of the {len(tested)} requirements that have a test are killed by name.",
         "",

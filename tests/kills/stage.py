@@ -67,7 +67,7 @@ class Stage:
         @pytest.fixture(scope="session")
         def smi_workload(pytestconfig: pytest.Config, smi_started: Mesh, request: pytest.FixtureRequest) -> Scene:
             run = pytestconfig.stash[RUN]
-            scene = self._scene or Scene(self._cluster, run.profile, run.id)
+            run.scene = scene = self._scene or Scene(self._cluster, run.profile, run.processes.run)
             if self._scene is None:
                 scene.deploy()
             request.getfixturevalue("smi_mesh")

@@ -10,6 +10,8 @@ from pytest_smi.embedded.mesh import (
     faults_api,
     faults_http,
     faults_memory,
+    faults_schema,
+    faults_scope,
     faults_split,
     faults_structure,
 )
@@ -27,6 +29,8 @@ MODULES: tuple[ModuleType, ...] = (
     faults_structure,
     faults_memory,
     faults_api,
+    faults_schema,
+    faults_scope,
 )
 """Where faults are defined; importing them fills the registry."""
 

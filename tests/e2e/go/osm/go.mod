@@ -7,6 +7,7 @@ tool (
 	github.com/openservicemesh/osm/cmd/osm-controller
 	github.com/openservicemesh/osm/cmd/osm-healthcheck
 	github.com/openservicemesh/osm/cmd/osm-injector
+	github.com/openservicemesh/osm/cmd/osm-preinstall
 )
 
 require (
