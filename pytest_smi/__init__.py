@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from pytest_smi.assertions.matrix import assert_matrix as assert_matrix
     from pytest_smi.assertions.matrix import assert_on_one_connection as assert_on_one_connection
     from pytest_smi.assertions.plain import assert_accepted as assert_accepted
+    from pytest_smi.assertions.plain import assert_comes as assert_comes
     from pytest_smi.assertions.plain import assert_rejected as assert_rejected
     from pytest_smi.assertions.plain import assert_that as assert_that
+    from pytest_smi.assertions.shares import are_shared as are_shared
     from pytest_smi.assertions.shares import assert_only as assert_only
     from pytest_smi.assertions.shares import assert_reaches as assert_reaches
     from pytest_smi.assertions.shares import assert_shares as assert_shares
+    from pytest_smi.assertions.shares import reached as reached
     from pytest_smi.errors import HarnessError as HarnessError
     from pytest_smi.errors import NonConformance as NonConformance
     from pytest_smi.spec.kinds import KINDS as KINDS
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from pytest_smi.spec.resources import UDPRoute as UDPRoute
     from pytest_smi.workload.call import Call as Call
     from pytest_smi.workload.call import Target as Target
+    from pytest_smi.workload.certificates import certificate_of as certificate_of
     from pytest_smi.workload.manifests import Deployed as Deployed
     from pytest_smi.workload.manifests import port as port
     from pytest_smi.workload.smi import Smi as Smi
@@ -59,8 +63,8 @@ _HOMES = {
     "pytest_smi.assertions.access": ("assert_allowed", "assert_denied", "is_allowed"),
     "pytest_smi.assertions.flows": ("Flow", "assert_never_allowed", "assert_uninterrupted"),
     "pytest_smi.assertions.matrix": ("assert_every_pod_answers", "assert_matrix", "assert_on_one_connection"),
-    "pytest_smi.assertions.plain": ("assert_accepted", "assert_rejected", "assert_that"),
-    "pytest_smi.assertions.shares": ("assert_only", "assert_reaches", "assert_shares"),
+    "pytest_smi.assertions.plain": ("assert_accepted", "assert_comes", "assert_rejected", "assert_that"),
+    "pytest_smi.assertions.shares": ("are_shared", "assert_only", "assert_reaches", "assert_shares", "reached"),
     "pytest_smi.errors": ("HarnessError", "NonConformance"),
     "pytest_smi.spec.kinds": ("KINDS",),
     "pytest_smi.spec.resources": (
@@ -84,6 +88,7 @@ _HOMES = {
         "UDPRoute",
     ),
     "pytest_smi.workload.call": ("Call", "Target"),
+    "pytest_smi.workload.certificates": ("certificate_of",),
     "pytest_smi.workload.manifests": ("Deployed", "port"),
     "pytest_smi.workload.smi": ("Smi",),
     "pytest_smi.workload.workload": ("Workload",),

@@ -33,6 +33,10 @@ class MeshError(HarnessError):
     """The mesh could not be installed, configured or made ready, or its profile is wrong."""
 
 
+class NotConfigured(MeshError):
+    """The mesh is there, but in a mode in which it does not obey SMI: judging it would say nothing."""
+
+
 class WorkloadError(HarnessError):
     """The sample application or one of its agents could not be deployed or did not answer."""
 

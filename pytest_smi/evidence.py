@@ -29,13 +29,22 @@ class Verdict(StrEnum):
     DISABLED = "disabled"
 
 
+UNSUPPORTED = "unsupported: "
+
+
+def unsupported(feature: str, why: str) -> str:
+    """The skip reason that makes a test *unsupported*, e.g. `unsupported: udp: the profile declares it absent`."""
+    return f"{UNSUPPORTED}{feature}: {why}"
+
+
 @dataclass(frozen=True)
 class Instance:
     """A requirement in one API version: the unit of judgement, one collected pytest item.
 
     `key` is unique in a run, e.g. `TS-004[split-v1alpha2]`; `versions` maps each API group's area
     (`access`, `specs`, `split`, `metrics`) to the API version the test writes. `kind` is set where the requirement is
-    about one kind's API (area `api`). `unsupported` says why the mesh's profile rules the instance out, or is None.
+    about one kind's API (area `api`). `provisional`: the test is new, and does not count against a mesh yet.
+    `unsupported` says why the mesh's profile rules the instance out, or is None.
     """
 
     requirement: str
@@ -47,6 +56,7 @@ class Instance:
     statement: str
     kind: str | None = None
     unsupported: str | None = None
+    provisional: bool = False
 
     @property
     def key(self) -> str:

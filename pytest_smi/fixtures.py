@@ -32,6 +32,9 @@ def _run(config: pytest.Config) -> Run:
 def smi_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """A reachable cluster: started for this process (embedded), there already, or made once for all processes."""
     run = _run(pytestconfig)
+    if run.cluster:  # opened before the tests, and closed after them
+        yield run.cluster
+        return
     cluster = run.open_cluster()
     try:
         run.facts["cluster"] = cluster.facts()
@@ -48,7 +51,8 @@ def smi_started(
     from pytest_smi.mesh.lifecycle import Mesh
 
     run = _run(pytestconfig)
-    mesh = Mesh(run.profile, smi_cluster, tmp_path_factory.mktemp("smi-mesh"), run.settings.fault, run.settings.mesh)
+    mesh = Mesh(run.profile, smi_cluster, tmp_path_factory.mktemp("smi-mesh"), run.settings.fault, run.settings.flags)
+    run.mesh = mesh
     try:
         yield mesh
     finally:
@@ -76,7 +80,8 @@ def smi_workload(
 
     run = _run(pytestconfig)
     image = run.settings.image or IMAGE
-    scene = Scene(smi_cluster, run.profile, run.processes.run, image, worker=run.processes.worker)
+    worker = run.processes.worker
+    scene = run.scene = Scene(smi_cluster, run.profile, run.id, image, forced=run.settings.force, worker=worker)
     try:
         if run.settings.image:
             smi_cluster.load_image(image)

@@ -44,8 +44,11 @@ OPTIONS = (
     Option("results", "Write results.json to this file", "FILE"),
     Option("keep", "Keep cluster, mesh and workload after the run until Ctrl-C", switch=True),
     Option("timeout", "Seconds a behaviour may take to settle (default: what the profile says)", "SECONDS"),
+    Option("install", "Install the mesh as its profile says, and remove it after the run", switch=True),
+    Option("force", "Judge the mesh even when it is not configured for SMI", switch=True),
     Option("fault", "Run the reference mesh with this seeded defect", "NAME"),
     Option("requirement", "Only these requirement ids (several allowed)", "ID", many=True),
+    Option("known-failures", "Failures that are known: a shipped list's name, or the path of a TOML file", "NAME|FILE"),
     Option("level", "Only requirements of these levels (several allowed)", "LEVEL", many=True),
 )
 

@@ -38,6 +38,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addini(option.key, option.help, type=kind, default=None)
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare what third parties may implement."""
+    from pytest_smi import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings; without a path on the command line, take the shipped suite as what to run."""
     config.addinivalue_line("markers", "requirement(id): the SMI requirement that this test judges, e.g. TA-005")
@@ -54,10 +62,18 @@ def _begin(config: pytest.Config) -> None:
         if settings is None:
             return
         profile = start.checked(settings, config)
+        declared = start.declarations(settings, config)
     except BadSetting as fault:
         raise pytest.UsageError(str(fault)) from None
-    config.stash[run.RUN] = run.Run(config, settings, profile)
+    if hasattr(config, "workerinput"):
+        # --clean-alluredir is the controller's: a worker that replaces a crashed one would delete what was written.
+        config.option.clean_alluredir = False
+    config.stash[run.RUN] = run.Run(config, settings, profile, declared)
     config.pluginmanager.register(Judge(config.stash[run.RUN]), "smi-judge")
+    if profile.install.method != "reference" and not config.stash[run.RUN].is_worker:
+        from pytest_smi.keeper import Keeper
+
+        config.pluginmanager.register(Keeper(config.stash[run.RUN]), "smi-keeper")
     config.add_cleanup(run.heed_sigterm())
     config.add_cleanup(config.stash[run.RUN].clean_up)
     if config.args_source is not pytest.Config.ArgsSource.ARGS:

@@ -17,12 +17,13 @@ import pytest
 
 from pytest_smi import __version__
 from pytest_smi.errors import ClusterEnded, HarnessError
+from pytest_smi.evidence import unsupported
 from pytest_smi.processes import Processes
 from pytest_smi.report import allure as allure_report
+from pytest_smi.report import crash, junit, results, summary
 from pytest_smi.report import exit as exit_report
-from pytest_smi.report import junit, results, summary
 from pytest_smi.report.ledger import Ledger
-from pytest_smi.report.record import unsupported
+from pytest_smi.report.redact import redact_text
 from pytest_smi.report.trial import Trial
 from pytest_smi.settings import TOOLS
 from pytest_smi.spec.catalogue import UnknownRequirement, find
@@ -33,8 +34,11 @@ if TYPE_CHECKING:
 
     from pytest_smi.cluster.base import Cluster
     from pytest_smi.evidence import Instance
+    from pytest_smi.mesh.lifecycle import Mesh
     from pytest_smi.mesh.profile import Profile
+    from pytest_smi.report.declared import Declared
     from pytest_smi.settings import Settings
+    from pytest_smi.workload.scene import Scene
 
 RUN = pytest.StashKey["Run"]()
 TRIAL = pytest.StashKey[Trial]()
@@ -43,18 +47,26 @@ PARAMETER = "smi"
 
 
 class Run:
-    """The state of a run. `facts` (of mesh and cluster) are known once the fixtures have them."""
+    """The state of a run. `facts`, `mesh` and `scene` are known once the fixtures have them.
 
-    def __init__(self, config: pytest.Config, settings: Settings, profile: Profile) -> None:
+    `cluster` is one that was opened before the tests began, if any was.
+    """
+
+    def __init__(self, config: pytest.Config, settings: Settings, profile: Profile, declared: Declared) -> None:
         self.config = config
         self.settings = settings
         self.profile = profile
         self.processes = Processes(config)
+        self.declared = declared
         self.started = dt.datetime.now(dt.UTC)
         self.facts: dict[str, Any] = {}
-        self.ledger = Ledger()
+        self.ledger = Ledger(self._crashed_in)
         self.exit: exit_report.Exit | None = None
         self.is_worker = hasattr(config, "workerinput")
+        self.cluster: Cluster | None = None
+        self.mesh: Mesh | None = None
+        self.scene: Scene | None = None
+        self._diagnosed = False
         self._written: Path | None = None
         self._instances: dict[tuple[str, str], Instance] = {}
 
@@ -64,6 +76,11 @@ class Run:
         return allure_report.connect(
             self.config.pluginmanager, facts={"mesh": self.profile.name, "release": self.release}
         )
+
+    @property
+    def id(self) -> str:
+        """The run's id, the same in all its processes; whatever it creates in a cluster carries it."""
+        return self.processes.run
 
     @property
     def cluster_provider(self) -> str:
@@ -93,6 +110,11 @@ class Run:
         )
         self._instances.update({(one.requirement, one.api): one for one in found})
         return found
+
+    def _crashed_in(self, nodeid: str) -> Instance | None:
+        """The instance of a node id that this process, a controller, has not collected."""
+        folders = (self.config.rootpath, *(Path(one.partition("::")[0]) for one in self.config.args))
+        return crash.instance_of(nodeid, folders, self.instances_of)
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
         """Make one item of each instance of the test's requirement."""
@@ -136,14 +158,17 @@ class Run:
 
     def _trial(self, instance: Instance) -> Trial:
         source = find(instance.requirement).source or ""
-        return Trial(instance, allure=self.allure, source=source)
+        return Trial(instance, known=self.declared.known_of(instance), allure=self.allure, source=source)
 
     def begin(self, item: pytest.Item) -> None:
-        """Start the trial of an item; an instance that the mesh declares absent ends here, unsupported."""
+        """Start the trial of an item; one that is disputed or that the mesh declares absent ends here."""
         trial = item.stash.get(TRIAL, None)
         if trial is None:
             return
         trial.begin()
+        disputed = self.declared.disputed_of(trial.case.instance)
+        if disputed:
+            pytest.skip(f"disputed: {disputed}")
         absent = trial.case.instance.unsupported
         if absent:
             feature, _, why = absent.partition(": ")
@@ -160,6 +185,19 @@ class Run:
                 item.session.shouldfail = f"smi: {exception}"
         if trial:
             trial.take(report, exception, item.user_properties)
+            if report.failed and report.when != "teardown":
+                self._diagnose(trial)
+
+    def _diagnose(self, trial: Trial) -> None:
+        """At the first failure or error in this process, add to its evidence what the mesh says of itself."""
+        wanted = self.profile.diagnose
+        if self._diagnosed or self.mesh is None or not (wanted.logs or wanted.http):
+            return
+        self._diagnosed = True
+        used = self.scene.used() if self.scene else []
+        with trial.case.step("diagnose", f"what {self.profile.name} says of itself") as step:
+            found = self.mesh.diagnose(used)
+            step.details.update({title: redact_text(said) for title, said in found.items()})
 
     def judged(self, report: pytest.TestReport) -> None:
         """Enter a report into the ledger; on the controller only."""
@@ -226,7 +264,7 @@ class Run:
             release=self.release,
             started=self.started,
             finished=dt.datetime.now(dt.UTC),
-            mesh={"name": self.profile.name, **self.facts.get("mesh", {})},
+            mesh={"name": self.profile.name, **self.facts.get("mesh", {}), **self.facts.get("provision", {})},
             cluster={"provider": self.cluster_provider, **self.facts.get("cluster", {})},
             settings=self.settings.as_dict(),
             planned=self.facts.get("planned"),
@@ -240,8 +278,11 @@ class Run:
 
     def header(self) -> str:
         """The line in pytest's header."""
-        fault = f"fault {self.settings.fault}" if self.settings.fault else ""
-        return summary.header_line(__version__, self.release, self.profile.name, self.cluster_provider, fault)
+        extra = [f"fault {self.settings.fault}"] if self.settings.fault else []
+        extra += ["forced"] if self.settings.force else []
+        return summary.header_line(
+            __version__, self.release, self.profile.name, self.cluster_provider, ", ".join(extra)
+        )
 
     def summarize(self, terminal: Any) -> None:
         """Print the summary table."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,10 +39,20 @@ class Settings:
     release: str | None = None
     results: Path | None = None
     keep: bool = False
+    install: bool = False
+    force: bool = False
     timeout: float | None = None
     fault: str | None = None
     requirements: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
+    known_failures: str | None = None
+
+    @property
+    def flags(self) -> str:
+        """The flags that name mesh and cluster to pytest again; not files of this machine, since reports quote them."""
+        named = {"mesh": self.mesh, "cluster": self.cluster, "context": self.context, "fault": self.fault}
+        given = [f"--smi-{name}={shlex.quote(value)}" for name, value in named.items() if value]
+        return " ".join(given + [f"--smi-{name}" for name in ("install", "force") if getattr(self, name)])
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON types, for results.json; holds no secret."""
@@ -68,10 +79,13 @@ def read_settings(flag: Callable[[str], Any], ini: Callable[[str], Any], folder:
         release=got["release"],
         results=folder / str(got["results"]) if got["results"] else None,
         keep=_truth(got["keep"]),
+        install=_truth(got["install"]),
+        force=_truth(got["force"]),
         timeout=_seconds(got["timeout"]),
         fault=got["fault"],
         requirements=tuple(_words(got["requirement"])),
         levels=tuple(str(_one_of("--smi-level", level, LEVELS)) for level in _words(got["level"])),
+        known_failures=got["known-failures"],
     )
 
 

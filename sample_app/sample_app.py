@@ -136,7 +136,7 @@ class Settings(NamedTuple):
             http_ports=_ports(env, "HTTP_PORTS", "8080,9090"),
             tcp_ports=_ports(env, "TCP_PORTS", "7000,7001,7002"),
             banner_ports=_ports(env, "BANNER_PORTS", "7100"),
-            udp_ports=_ports(env, "UDP_PORTS", "5353,5354"),
+            udp_ports=_ports(env, "UDP_PORTS", "5530,5531"),
             control_port=control[0],
         )
         settings._refuse_duplicates()
@@ -1878,11 +1878,12 @@ class Run:
             if codec.status is not None:
                 self._status[codec.status] += 1
 
-    @staticmethod
     def _observe(
-        request_id: str, codec: Codec | None, error: str | None, seconds: float, sock: socket.socket | None
+        self, request_id: str, codec: Codec | None, error: str | None, seconds: float, sock: socket.socket | None
     ) -> dict[str, Any]:
         local = remote = ""
+        # Raw answers need not be text: each byte is a character, so that nothing is lost.
+        coding = "latin-1" if self.plan.protocol == "raw" else "utf-8"
         if sock is not None:
             try:
                 local = _show_address(sock.getsockname())
@@ -1895,7 +1896,7 @@ class Run:
             "pod": codec.pod if codec else None,
             "error": error,
             "headers": codec.fields if codec else [],
-            "body": codec.body[:SHOWN_BODY].decode("utf-8", "replace") if codec else "",
+            "body": codec.body[:SHOWN_BODY].decode(coding, "replace") if codec else "",
             "seconds": round(seconds, 6),
             "local": local,
             "remote": remote,
@@ -2091,7 +2092,8 @@ async def _listen(
 
 def _cannot_open(kind: str, bind: str, port: int, problem: OSError) -> OSError:
     reason = os.strerror(problem.errno) if problem.errno else str(problem)
-    return OSError(f"cannot open {kind} port {port} on {bind}: {reason}")
+    advice = " (ss -lntup shows who has it)" if problem.errno == errno.EADDRINUSE else ""
+    return OSError(f"cannot open {kind} port {port} on {bind}: {reason}{advice}")
 
 
 def _raise_file_limit() -> None:

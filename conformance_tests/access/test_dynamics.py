@@ -144,6 +144,26 @@ def test_observe_an_open_connection_at_revocation(smi: Smi, kettle: Workload, te
     smi.observe("requests on it", flow.as_dict())
 
 
+@requirement("TA-119")
+def test_policy_survives_a_restart_of_the_control_plane(
+    smi: Smi, kettle: Workload, cosy: Workload, intruder: Workload, teapot: Workload
+) -> None:
+    """While it is away no verdict changes; when it is back it still knows what was granted, and follows changes."""
+    if not smi.mesh.restartable():
+        smi.lacks("control-plane-restart", "this run did not bring the mesh, or its profile does not say how")
+    granted = tea(smi, kettle, teapot)
+    smi.apply(granted)
+    assert_allowed(kettle.get(teapot, "/pour"))
+    assert_denied(intruder.get(teapot, "/pour"), kettle.get(teapot, "/stir"))
+    with assert_uninterrupted(kettle.get(teapot, "/pour")), assert_never_allowed(intruder.get(teapot, "/pour")):
+        smi.mesh.restart_control_plane()
+        smi.apply(TrafficTarget("milk", [cosy], teapot, [STIR]))
+        assert_allowed(cosy.get(teapot, "/stir"))
+    assert_denied(intruder.get(teapot, "/pour"), kettle.get(teapot, "/stir"))
+    smi.delete(granted)
+    assert_denied(kettle.get(teapot, "/pour"))
+
+
 @requirement("TA-120")
 def test_recreating_leads_to_the_same_state(smi: Smi, kettle: Workload, intruder: Workload, teapot: Workload) -> None:
     """Deleted and created again, a TrafficTarget grants what it granted before, no more and no less."""

@@ -7,34 +7,26 @@ from pytest_smi import KINDS, Resource, Smi, assert_that, requirement
 ESTABLISHED = {"Established": "True", "NamesAccepted": "True"}
 
 
-def definition(smi: Smi) -> dict[str, Any]:
-    """The CRD of the kind under judgement, or an empty object."""
-    assert smi.kind is not None
-    name = f"{KINDS[smi.kind].plural}.{KINDS[smi.kind].group}"
-    return smi.api.find(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}") or {}
-
-
 @requirement("API-001")
-def test_the_definition_is_established(smi: Smi) -> None:
+def test_the_definition_is_established(smi: Smi, definition: dict[str, Any]) -> None:
     """The CRD exists under its full name, and the API server serves it."""
-    found = definition(smi)
-    conditions = {c["type"]: c["status"] for c in found.get("status", {}).get("conditions", [])}
+    conditions = {c["type"]: c["status"] for c in definition.get("status", {}).get("conditions", [])}
     holds = {name: conditions.get(name) for name in ESTABLISHED} == ESTABLISHED
     assert_that(smi, holds, "the CRD is Established and its names are accepted", conditions or "no CRD")
 
 
 @requirement("API-002")
-def test_the_group_is_the_specs(smi: Smi) -> None:
+def test_the_group_is_the_specs(smi: Smi, definition: dict[str, Any]) -> None:
     """`specs.smi-spec.io`, not `spec.smi-spec.io`, and so on."""
     assert smi.kind is not None
-    group = definition(smi).get("spec", {}).get("group")
+    group = definition.get("spec", {}).get("group")
     assert_that(smi, group == KINDS[smi.kind].group, f"the group is {KINDS[smi.kind].group}", group)
 
 
 @requirement("API-003")
-def test_objects_belong_to_a_namespace(smi: Smi) -> None:
+def test_objects_belong_to_a_namespace(smi: Smi, definition: dict[str, Any]) -> None:
     """Every SMI kind is namespaced."""
-    scope = definition(smi).get("spec", {}).get("scope")
+    scope = definition.get("spec", {}).get("scope")
     assert_that(smi, scope == "Namespaced", "the scope is Namespaced", scope)
 
 
@@ -51,10 +43,10 @@ def test_discovery_tells_the_names(smi: Smi) -> None:
 
 
 @requirement("API-005")
-def test_the_version_is_served_and_one_is_stored(smi: Smi) -> None:
+def test_the_version_is_served_and_one_is_stored(smi: Smi, definition: dict[str, Any]) -> None:
     """The version that the profile declares is served; exactly one version is the stored one."""
     assert smi.kind is not None
-    versions = definition(smi).get("spec", {}).get("versions", [])
+    versions = definition.get("spec", {}).get("versions", [])
     served = [version["name"] for version in versions if version["served"]]
     wanted = smi.api_version(smi.kind).split("/")[1]
     stored = [version["name"] for version in versions if version["storage"]]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from pytest_smi import Smi, Target, Workload
+from pytest_smi import Smi, Target, TCPRoute, TrafficSplit, Workload, assert_only
 
 
 @pytest.fixture
@@ -12,3 +14,28 @@ def teapots(smi: Smi, kettle: Workload, cosy: Workload, china: Workload, glass: 
     """The root Service; kettle and cosy may reach all that it selects (without access control they need no grant)."""
     smi.allow(kettle, cosy, to=[china, glass, clay])
     return smi.scene.service("teapots", smi.namespace)
+
+
+@pytest.fixture
+def streams(smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload, clay: Workload) -> Target:
+    """The same root, where kettle may open TCP connections too."""
+    smi.allow(kettle, to=[china, glass, clay], name="stream", routes=[TCPRoute("any-port")])
+    return teapots
+
+
+@pytest.fixture
+def fence(
+    smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload, clay: Workload
+) -> Callable[[], None]:
+    """Waits until one more, good split of one more Service is in force: then what came before has been read too.
+
+    It also shows that what was applied before it does no harm to others.
+    """
+
+    def wait() -> None:
+        name = smi.fresh("fence")
+        root = smi.service(name, {"app": "teapots"}, china, glass, clay)
+        smi.apply(TrafficSplit(name, root, {china: 1}))
+        assert_only(kettle.get(root), china)
+
+    return wait

@@ -1,14 +1,33 @@
 """Split, scope: which traffic is split and which is not."""
 
+import json
+from collections.abc import Callable
+from contextlib import closing
+
 from pytest_smi import (
+    Backend,
+    Deployed,
     Smi,
     Target,
     TrafficSplit,
     Workload,
     assert_only,
     assert_reaches,
+    assert_that,
+    reached,
     requirement,
 )
+
+
+def through_a_port_forward(workload: Workload) -> str:
+    """The pod that answers a GET through a port-forward to the workload's pod."""
+    cluster, pod = workload.scene.cluster, workload.pod
+    with closing(cluster.connect(workload.namespace, pod.name, 8080)) as stream:
+        stream.sendall(b"GET / HTTP/1.1\r\nhost: forwarded\r\nconnection: close\r\n\r\n")
+        answer = b""
+        while piece := stream.recv(65536):
+            answer += piece
+    return str(json.loads(answer.partition(b"\r\n\r\n")[2])["pod"])
 
 
 @requirement("TS-020")
@@ -31,6 +50,18 @@ def test_traffic_to_the_roots_shorter_names_is_split_too(
         assert_only(kettle.get(teapots.at(host)), glass)
 
 
+@requirement("TS-022")
+def test_observe_the_roots_address_and_its_name_elsewhere(
+    smi: Smi, kettle: Workload, teapots: Target, glass: Workload, clay: Workload
+) -> None:
+    """Is the root known by its ClusterIP, by the name in the Host header, or by both?"""
+    smi.apply(TrafficSplit("pour", teapots, {glass: 1}))
+    assert_only(kettle.get(teapots), glass)
+    address = smi.api.get(f"/api/v1/namespaces/{smi.namespace}/services/teapots")["spec"]["clusterIP"]
+    smi.observe("by its ClusterIP", reached(kettle.get(teapots.at(address))))
+    smi.observe("by its name at another Service", reached(kettle.get(clay, headers={"host": teapots.host})))
+
+
 @requirement("TS-023")
 def test_calling_a_backend_directly_is_not_split(
     smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload
@@ -46,10 +77,36 @@ def test_another_service_over_the_same_pods_is_not_split(
     smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload, clay: Workload
 ) -> None:
     """Only the root named by the split is split, not whatever selects the same pods."""
-    other = smi.service("any-teapot", {"app": "teapots"}, china, glass, clay)
+    other = smi.service(smi.fresh("any-teapot"), {"app": "teapots"}, china, glass, clay)
     smi.apply(TrafficSplit("pour", teapots, {glass: 1}))
     assert_only(kettle.get(teapots), glass)
     assert_reaches(kettle.get(other), china, glass, clay)
+
+
+@requirement("TS-025")
+def test_clients_without_a_proxy_keep_plain_service_behaviour(
+    smi: Smi, outsider: Workload, fence: Callable[[], None]
+) -> None:
+    """For a client and servers outside of the mesh the root's selector decides, whatever the weights."""
+    mugs = [
+        Deployed(f"mug-{colour}", smi.namespace, labels={"app": "mugs"}, meshed=False) for colour in ("red", "blue")
+    ]
+    with smi.deployed(*mugs) as (red, blue):
+        root = smi.service(smi.fresh("mugs"), {"app": "mugs"}, red, blue)
+        smi.apply(TrafficSplit("pour", root, {red: 100, blue: 0}))
+        fence()
+        assert_reaches(outsider.get(root.at(f"{root.title}.{smi.namespace}.svc.cluster.local")), red, blue)
+
+
+@requirement("TS-026")
+def test_port_forwarding_to_a_backend_is_not_split(
+    smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload
+) -> None:
+    """The document's spot check: the new version is looked at through a port-forward while its weight is 0."""
+    smi.apply(TrafficSplit("pour", teapots, {china: 100, glass: 0}))
+    assert_only(kettle.get(teapots), china)
+    pod = through_a_port_forward(glass)
+    assert_that(smi, glass.has(pod), f"the pod of {glass.name} answers", pod)
 
 
 @requirement("TS-028")
@@ -72,3 +129,15 @@ def test_clients_in_another_namespace_are_split_too(
     smi.allow(kettle2, to=[china, glass, clay], name="open2")
     smi.apply(TrafficSplit("pour", teapots, {glass: 1}))
     assert_only(kettle2.get(teapots), glass)
+
+
+@requirement("TS-029")
+def test_observe_a_backend_in_another_namespace(
+    smi: Smi, kettle: Workload, teapots: Target, china: Workload, teapot2: Workload, fence: Callable[[], None]
+) -> None:
+    """An open question of the document itself: may a backend be named with its namespace?"""
+    smi.allow(kettle, to=[teapot2])
+    backends = [Backend(china, 50), Backend(f"{teapot2.name}.{smi.namespace2}", 50)]
+    smi.observe("accepted", smi.refused(TrafficSplit("pour", teapots, backends)) is None)
+    fence()
+    smi.observe("served by", reached(kettle.get(teapots)))

@@ -54,11 +54,15 @@ class Flow:
             time.sleep(_PAUSE)  # the interval of a poll with a deadline
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
+        self.stop()
         self._call.pod.agent.close()
         if self._fault:
             raise self._fault
+
+    def stop(self) -> None:
+        """Send no more from here on, although the block goes on."""
+        self._ended.set()
+        self._thread.join()
 
     def _run(self) -> None:
         try:

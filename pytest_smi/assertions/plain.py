@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.assertions.message import report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_smi.cluster.api import Refused
     from pytest_smi.spec.resources import Resource
     from pytest_smi.workload.smi import Smi
+
+_PAUSE = 0.02
 
 
 def assert_that(smi: Smi, holds: bool, expected: str, observed: Any, cause: str = "see the requirement") -> None:
@@ -22,6 +27,22 @@ def assert_that(smi: Smi, holds: bool, expected: str, observed: Any, cause: str 
         step.ok = holds
     if not holds:
         raise report(smi, expected, str(observed), cause)
+
+
+def assert_comes(smi: Smi, look: Callable[[], Any], expected: str, cause: str = "see the requirement") -> None:
+    """`look` finds something (anything true) within the profile's budget; it is called again and again until then.
+
+    For what the mesh does in its own time and no request can show, such as events.
+    """
+    __tracebackhide__ = True
+    deadline = time.monotonic() + smi.settle.seconds
+    with smi.case.step("settle", expected) as step:
+        while not (found := look()) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)  # the interval of a poll with a deadline
+        step.details["found"] = found
+        step.ok = bool(found)
+    if not found:
+        raise report(smi, expected, f"nothing of it within {smi.settle.seconds:g} s", cause)
 
 
 def assert_accepted(smi: Smi, *resources: Resource) -> None:

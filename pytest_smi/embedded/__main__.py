@@ -3,7 +3,7 @@
 It prints one JSON line when it is ready, `{"kubeconfig": PATH, "server": URL, "dns": "IP:PORT"}`, and is silent from
 then on; its log is DIR/cluster.log. Standard input is its lifeline: when it closes, as on SIGTERM and SIGINT, the
 cluster ends every pod's processes and itself. A foreseeable failure is one line `{"error": ..., "advice": ...}` and
-exit status 3.
+exit status 3. With KUBEBUILDER_ASSETS=FOLDER in the environment it runs on the kube-apiserver and etcd of that folder.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_smi.embedded.realapi.assets import find
 from pytest_smi.errors import ClusterError
 
 if TYPE_CHECKING:
     from pytest_smi.embedded.node.spawner import Zygote
+    from pytest_smi.embedded.realapi.assets import Assets
 
 _FAILED = 3
 _log = logging.getLogger("pytest_smi.embedded")
@@ -34,15 +36,18 @@ def main() -> int:
     parser.add_argument("--state", required=True, type=Path, metavar="DIR", help="Where it keeps all its files")
     state: Path = parser.parse_args().state.absolute()
     try:
+        assets = find(os.environ)
         _prepare(state)
         from pytest_smi.embedded.node.spawner import Zygote
 
-        return asyncio.run(_serve(state, Zygote()))
+        return asyncio.run(_serve(state, Zygote(), assets))
     except ClusterError as error:
         return _refuse(error.what, error.advice)
-    except ExceptionGroup:
+    except ExceptionGroup as group:
         _log.exception("a part of the cluster failed")
-        return _refuse("the embedded cluster failed", f"see {state / 'cluster.log'}")
+        reasons = [one for one in group.exceptions if isinstance(one, ClusterError)]
+        what = f": {reasons[0].what}" if reasons else ""
+        return _refuse(f"the embedded cluster failed{what}", f"see {state / 'cluster.log'}")
 
 
 def _prepare(state: Path) -> None:
@@ -59,7 +64,7 @@ def _prepare(state: Path) -> None:
     logging.basicConfig(level=os.environ.get("PYTEST_SMI_LOG_LEVEL", "INFO"), handlers=[handler])
 
 
-async def _serve(state: Path, zygote: Zygote) -> int:
+async def _serve(state: Path, zygote: Zygote, assets: Assets | None) -> int:
     from pytest_smi.embedded.runtime import cluster  # while the zygote starts
 
     end = asyncio.Event()
@@ -67,7 +72,7 @@ async def _serve(state: Path, zygote: Zygote) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, end.set)
     _hold_lifeline(end)
-    async with cluster(state, zygote) as ready:
+    async with cluster(state, zygote, assets) as ready:
         print(json.dumps(ready), flush=True)
         gc.collect()
         gc.freeze()  # what the start has made stays for good: no later collection need look at it

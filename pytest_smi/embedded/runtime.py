@@ -8,57 +8,62 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_smi.embedded import controllers, kubeconfig
 from pytest_smi.embedded.addresses import Claim
-from pytest_smi.embedded.client import Client
 from pytest_smi.embedded.controllers.caches import Caches
 from pytest_smi.embedded.dns import DnsServer
-from pytest_smi.embedded.kubeapi.assembly import assemble
-from pytest_smi.embedded.kubeapi.auth import ADMIN, new_token
-from pytest_smi.embedded.kubeapi.server import ApiServer
-from pytest_smi.embedded.kubeapi.streams import PodStreams
 from pytest_smi.embedded.node.node import Node
 from pytest_smi.embedded.node.spawner import Spawner, Zygote
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-_HOST = "127.0.0.1"
+    from pytest_smi.embedded.addresses import Block
+    from pytest_smi.embedded.controlplane import ControlPlane
+    from pytest_smi.embedded.realapi.assets import Assets
+
 _NAME = "pytest-smi-embedded"
 _LAST_GRACE = 0.5  # seconds that pods get when the whole cluster ends
 
 
 @contextlib.asynccontextmanager
-async def cluster(state: Path, zygote: Zygote) -> AsyncIterator[dict[str, str]]:
+async def cluster(state: Path, zygote: Zygote, assets: Assets | None = None) -> AsyncIterator[dict[str, str]]:
     """A running cluster, with all its files in `state`; yields what the ready line says.
 
-    It is ready: controllers have their first lists and the node is Ready. When the context is left, every process of
-    every pod is ended. A part that fails cancels the body (an ExceptionGroup). Raises ClusterError when it cannot
-    start.
+    Its API server is our own, or the real one of `assets`. It is ready: controllers have their first lists and the node
+    is Ready. When the context is left, every process of every pod is ended. A part that fails cancels the body (an
+    ExceptionGroup). Raises ClusterError when it cannot start.
     """
     async with contextlib.AsyncExitStack() as stack:
         claim = stack.enter_context(contextlib.closing(Claim()))
         spawner = await stack.enter_async_context(Spawner(zygote))
-        server = ApiServer(claim.block.service_cidr)
-        token, inner = new_token(), new_token()
-        assembly = assemble(server, None, state, {token: ADMIN, inner: ADMIN})
-        stack.push_async_callback(server.stop)
-        secure = f"https://{_HOST}:{await server.start(_HOST, 0, assembly.context)}"
-        plain = f"http://{_HOST}:{await server.start(_HOST, 0)}"
-        client = stack.enter_context(contextlib.closing(Client(plain, inner)))
-        caches = Caches(client)
+        plane = await stack.enter_async_context(_control_plane(assets, state, claim.block))
+        caches = Caches(plane.client)
         resolver = await _serve_names(stack, caches, claim.block.node)
-        node = Node(client, caches.pods, spawner, claim.block, state / "pods", resolver)
-        server.pod_subresources.update(PodStreams(server, node).handlers())
+        node = Node(plane.client, caches.pods, spawner, claim.block, state / "pods", resolver)
+        kubelet_port = await plane.serve_pods(node, caches)
         parts = await stack.enter_async_context(_Parts())
         stack.push_async_callback(node.stop_all, _LAST_GRACE)
+        for name, part in plane.parts.items():
+            parts.add(name, part)
         parts.add("caches", caches.run())
-        await asyncio.gather(assembly.bootstrap(client), node.register(), caches.synced())
-        parts.add("controllers", controllers.run(client, caches))
-        parts.add("availability", assembly.controller(client).run())
+        await asyncio.gather(node.register(kubelet_port), caches.synced())
+        parts.add("controllers", controllers.run(plane, caches))
         parts.add("node", node.run())
         config = state / "kubeconfig"
-        kubeconfig.write(config, name=_NAME, server=secure, token=token, ca_pem=assembly.ca_pem)
-        yield {"kubeconfig": str(config), "server": secure, "dns": resolver}
+        kubeconfig.write(config, name=_NAME, server=plane.server, token=plane.token, ca_pem=plane.ca_pem)
+        yield {"kubeconfig": str(config), "server": plane.server, "dns": resolver}
+
+
+def _control_plane(assets: Assets | None, state: Path, block: Block) -> AbstractAsyncContextManager[ControlPlane]:
+    """Either is imported only when it is the one."""
+    if assets is None:
+        from pytest_smi.embedded.kubeapi.controlplane import own
+
+        return own(state, block.service_cidr)
+    from pytest_smi.embedded.realapi.controlplane import real
+
+    return real(assets, state, block)
 
 
 async def _serve_names(stack: contextlib.AsyncExitStack, caches: Caches, host: str) -> str:

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_smi.cluster.companion import Companion
 from pytest_smi.errors import MeshError
+from pytest_smi.mesh.diagnose import diagnose
+from pytest_smi.mesh.ready import Readiness
+from pytest_smi.mesh.restart import restart, restartable
+from pytest_smi.mesh.version import UNKNOWN, version_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pytest_smi.cluster.base import Cluster
@@ -23,22 +28,26 @@ class Mesh:
     """The mesh under test. `version` is read from what runs; `flags` are those that name it to pytest."""
 
     def __init__(
-        self, profile: Profile, cluster: Cluster, state: Path, fault: str | None = None, called: str | None = None
+        self, profile: Profile, cluster: Cluster, state: Path, fault: str | None = None, flags: str | None = None
     ) -> None:
         self.profile = profile
-        self.flags = f"--smi-mesh={called or profile.name}" + (f" --smi-fault={fault}" if fault else "")
-        self.version = "unknown"
+        self.cluster = cluster
+        self.flags = flags or f"--smi-mesh={profile.name}"
+        self.version = UNKNOWN
         self._facts: dict[str, Any] = {}
         self._log = state / "mesh.log"
         self._process: Companion | None = None
-        if profile.install == "reference":
+        if profile.install.method == "reference":
             self._process = _start_reference(cluster, state, fault)
 
     def wait(self) -> None:
         """Wait until the mesh says that it programs traffic; a mesh that we did not start must be there already."""
         if self._process:
             self._facts = self._process.ready(_READY_SECONDS)
-            self.version = str(self._facts.get("version", "unknown"))
+            self.version = str(self._facts.get("version", UNKNOWN))
+        else:
+            Readiness(self.cluster, self.profile).wait(brought=False)
+            self.version = version_of(self.cluster, self.profile)
 
     def header_encoding(self, cluster: Cluster, specs_version: str | None) -> Literal["array", "map"]:
         """`array` or `map`: how the live CRD of HTTPRouteGroup takes header filters in that version (TSC-051)."""
@@ -59,6 +68,25 @@ class Mesh:
         rest = {key: value for key, value in self._facts.items() if key not in ("ready", "version", "fault")}
         return {**profile, "version": self.version, "fault": self._facts.get("fault"), "details": rest}
 
+    def diagnose(self, used: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
+        """What the mesh says of itself: title -> text; `used` are pods of the scene, by namespace and name."""
+        return diagnose(self.cluster, self.profile, used)
+
+    def restartable(self) -> bool:
+        """Whether `restart_control_plane` may be called."""
+        return self._process is not None or restartable(self.cluster, self.profile)
+
+    def restart_control_plane(self) -> None:
+        """Restart the control plane while the data plane serves, and wait until it is ready again.
+
+        Raises MeshError for a mesh that somebody else brought, or whose profile does not say how.
+        """
+        if self._process is None:
+            restart(self.cluster, self.profile)
+        else:
+            self._process.tell("restart")
+            self._facts = self._process.ready(_READY_SECONDS)
+
     def check(self) -> None:
         """Raise MeshError when a mesh that we started has ended: what is seen from then on says nothing about it."""
         how = self._process.how_it_ended() if self._process else ""
@@ -73,13 +101,13 @@ class Mesh:
             self._process.close()
 
 
-def reference_faults() -> list[str]:
-    """Names of the reference mesh's seeded defects, as its own program tells them (in some tenths of a second)."""
+def reference_faults() -> list[dict[str, Any]]:
+    """The reference mesh's seeded defects, as its own program tells them (in some tenths of a second)."""
     command = [sys.executable, "-m", "pytest_smi.embedded.mesh", "--list-faults"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise MeshError("the reference mesh does not list its faults", f"run: python {' '.join(command[1:])}")
-    return [str(one["name"]) for one in json.loads(done.stdout)]
+    return list(json.loads(done.stdout))
 
 
 def _start_reference(cluster: Cluster, state: Path, fault: str | None) -> Companion:

@@ -3,8 +3,8 @@
 The rules (DESIGN: verdicts and exit), strongest first:
 
 * `NonConformance` in the call phase is the only way to *fail*, and it stands even when the clean-up fails later.
-* A requirement that is not binding never fails: what a violation of `should` or `may` is, or anything seen of `open`,
-  is an *observation*.
+* A requirement that is not binding never fails: what a violation of `should` or `may` is, or of one whose test is still
+  provisional, or anything seen of `open`, is an *observation*.
 * A declared known failure that fails is *known-failure*; one that passes is *fail*, so that the list cannot go stale.
 * Everything else that went wrong, in any phase, is *error*: it says nothing about the mesh.
 * A skip that names a feature is *unsupported*; any other skip is *disabled*.
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_smi.errors import HarnessError, NonConformance
-from pytest_smi.evidence import Case, Instance, Verdict
+from pytest_smi.evidence import UNSUPPORTED, Case, Instance, Verdict
 from pytest_smi.report.plain import plain, text
 from pytest_smi.report.redact import without_secrets
 
@@ -28,10 +28,9 @@ Kind = Literal["passed", "nonconformance", "harness", "other", "unsupported", "s
 #: Levels whose violation counts against the mesh; `implied` and `api` follow from the text as firmly as `must`.
 BINDING = frozenset({"must", "implied", "api"})
 
-_IDENTITY = ("requirement", "level", "area", "group", "api", "versions", "statement")
+_IDENTITY = ("requirement", "level", "area", "group", "api", "versions", "statement", "provisional")
 _BROKEN: frozenset[Kind] = frozenset({"harness", "other", "crash"})
 _SKIPS: dict[Kind, Verdict] = {"unsupported": Verdict.UNSUPPORTED, "skipped": Verdict.DISABLED}
-_UNSUPPORTED = "unsupported: "
 _LONGEST_MESSAGE = 20_000
 
 
@@ -91,15 +90,10 @@ def instance_dict(instance: Instance) -> dict[str, Any]:
     return {name: plain(getattr(instance, name)) for name in _IDENTITY}
 
 
-def unsupported(feature: str, why: str) -> str:
-    """The skip reason that makes a test *unsupported*, e.g. `unsupported: udp: the profile declares it absent`."""
-    return f"{_UNSUPPORTED}{feature}: {why}"
-
-
 def feature_of(reason: str) -> str | None:
-    """The feature that a skip reason names, or None when it is not of the form `unsupported` writes."""
-    feature, colon, _ = reason.removeprefix(_UNSUPPORTED).partition(": ")
-    return feature if reason.startswith(_UNSUPPORTED) and colon and feature.strip() else None
+    """The feature that a skip reason names, or None when it is not of the form `evidence.unsupported` writes."""
+    feature, colon, _ = reason.removeprefix(UNSUPPORTED).partition(": ")
+    return feature if reason.startswith(UNSUPPORTED) and colon and feature.strip() else None
 
 
 def phase_of(when: str, exception: BaseException | None, *, skip: str | None = None, seconds: float = 0.0) -> Phase:
@@ -126,10 +120,10 @@ def message_of(exception: BaseException) -> str:
     return words if len(words) <= _LONGEST_MESSAGE else f"{words[:_LONGEST_MESSAGE]} … (cut)"
 
 
-def verdict_of(level: str, phases: Sequence[Phase], known: bool = False) -> Verdict:
+def verdict_of(level: str, phases: Sequence[Phase], known: bool = False, provisional: bool = False) -> Verdict:
     """The verdict by the rules above; a test of which no call and no skip was seen is an error."""
     kinds = {phase.kind for phase in phases}
-    binding = level in BINDING
+    binding = level in BINDING and not provisional
     if "nonconformance" in kinds and binding and not known:
         return Verdict.FAIL
     if kinds & _BROKEN:
@@ -143,12 +137,12 @@ def verdict_of(level: str, phases: Sequence[Phase], known: bool = False) -> Verd
         return Verdict.ERROR
     if binding:
         return Verdict.FAIL if known else Verdict.PASS
-    return Verdict.PASS if level in ("should", "may") else Verdict.OBSERVATION
+    return Verdict.PASS if level in BINDING | {"should", "may"} else Verdict.OBSERVATION
 
 
 def result_of(case: Case, nodeid: str, phases: Sequence[Phase], known: Known | None = None) -> Result:
     """The judgement of a test whose phases are all there."""
-    verdict = verdict_of(case.instance.level, phases, known is not None)
+    verdict = verdict_of(case.instance.level, phases, known is not None, case.instance.provisional)
     telling = _telling(verdict, phases)
     return Result(
         instance=case.instance,
@@ -198,18 +192,20 @@ def _message(verdict: Verdict, case: Case, phases: Sequence[Phase], known: Known
     if telling is None:
         return _without_violation(verdict, case, known)
     late = [f"Then {_located(phase)}" for phase in phases if phase.kind in _BROKEN]
-    return "\n".join([_lead(verdict, case.instance.level, known) + telling.message, *late])
+    return "\n".join([_lead(verdict, case.instance, known) + telling.message, *late])
 
 
 def _located(phase: Phase) -> str:
     return phase.message if phase.when in ("call", "???") else f"in {phase.when}: {phase.message}"
 
 
-def _lead(verdict: Verdict, level: str, known: Known | None) -> str:
+def _lead(verdict: Verdict, instance: Instance, known: Known | None) -> str:
     if verdict is Verdict.KNOWN_FAILURE:
         return f"known failure, {known}: "
-    if verdict is Verdict.OBSERVATION and level in ("should", "may"):
-        return f"warning: not done, and not required (level {level}): "
+    if verdict is Verdict.OBSERVATION and instance.level in ("should", "may"):
+        return f"warning: not done, and not required (level {instance.level}): "
+    if verdict is Verdict.OBSERVATION and instance.provisional:
+        return "warning: not done; does not count yet, because the test is provisional: "
     return "the specification leaves this open; seen: " if verdict is Verdict.OBSERVATION else ""
 
 

@@ -12,6 +12,28 @@ _SECRET_NAME = re.compile(r"token|passw|secret|credential|private.?key|api.?key|
 _USER_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
 
 
+_SECRETS_IN_TEXT = (
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
+    (re.compile(r"\beyJ[\w-]{5,}\.[\w-]{5,}(\.[\w-]*)?"), HIDDEN),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/-]{8,}=*"), rf"\1 {HIDDEN}"),
+    (
+        re.compile(
+            r"""(?i)((?:token|passw|secret|credential|api.?key|authorization)\w*["']?\s*[=:]\s*["']?)[^\s"',;&}]+"""
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    (_USER_IN_URL, f"{HIDDEN}@"),
+)
+
+
+def redact_text(text: str, home: str | None = None) -> str:
+    """A log or a dump without what looks like a secret: private keys, tokens, passwords; the home directory as `~`."""
+    for pattern, instead in _SECRETS_IN_TEXT:
+        text = pattern.sub(instead, text)
+    home = home or str(Path.home())
+    return text.replace(f"{home}/", "~/") if home != "/" else text
+
+
 def redact(value: Any, home: str | None = None) -> Any:
     """Settings without secrets: values under telling names, user info in URLs, and the home directory as `~`."""
     home = home or str(Path.home())

@@ -120,7 +120,8 @@ def _counts(results: Sequence[Result]) -> dict[str, Any]:
 
 def _complete(run: Run, results: Sequence[Result], exit: Exit) -> bool:
     """Whether every instance that was planned was judged; without a plan, whether nothing cut the run short."""
-    return exit.status != 2 and (run.planned is None or len(results) >= run.planned)
+    whole = len(results) >= run.planned if run.planned is not None else bool(results) or exit.status != 3
+    return whole and exit.status != 2
 
 
 def _rfc3339(moment: datetime) -> str:

@@ -108,7 +108,8 @@ class Trial:
 
     def _adjust_call(self, report: pytest.TestReport, phase: Phase) -> None:
         """Make pytest's outcome of a call that was judged the one that our verdict means."""
-        verdict = verdict_of(self.instance.level, self.phases, self._known is not None)
+        known, provisional = self._known is not None, self.instance.provisional
+        verdict = verdict_of(self.instance.level, self.phases, known, provisional)
         if verdict in (Verdict.PASS, Verdict.OBSERVATION):
             report.outcome, report.longrepr = "passed", None
             if phase.message:

@@ -36,6 +36,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
         "http2": "HTTP/2 without TLS (h2c), and gRPC over it",
         "identity-binding": "the kind IdentityBinding",
         "ingress": "an ingress that belongs to the mesh",
+        "interception": "interception of traffic by whatever name or address it is sent, and from outside the mesh",
         "metrics": "the metrics API",
         "port-forward": "port-forwarding to a pod",
         "split-matches": "matches in TrafficSplits",
@@ -46,7 +47,10 @@ FEATURES: Mapping[str, str] = MappingProxyType(
 )
 """Features that a mesh profile may declare absent, and what each is."""
 
-_KIND_FEATURES = {"TCPRoute": "tcp-routes", "UDPRoute": "udp", "IdentityBinding": "identity-binding"}
+KIND_FEATURES: Mapping[str, str] = MappingProxyType(
+    {"TCPRoute": "tcp-routes", "UDPRoute": "udp", "IdentityBinding": "identity-binding"}
+)
+"""Kind -> the feature that a mesh without it declares absent."""
 
 
 class UnknownRequirement(HarnessError, LookupError):
@@ -76,6 +80,8 @@ class Requirement:
     security: a violation lets somebody in who should stay out.
     features: names from FEATURES without which there is nothing to test.
     needs: areas beside its own that the test writes objects of.
+    provisional: its test is new, and counts against nobody until the next minor version of the suite.
+    untested: why the suite has no test of it; empty when it has one, or should.
     """
 
     id: str
@@ -91,6 +97,8 @@ class Requirement:
     security: bool
     features: tuple[str, ...]
     needs: tuple[str, ...]
+    provisional: bool = False
+    untested: str = ""
 
     @property
     def api_area(self) -> str:
@@ -112,7 +120,7 @@ class Requirement:
 
     def features_of(self, kind: str | None = None) -> tuple[str, ...]:
         """The features an instance depends on: the requirement's own and that of the kind it is about."""
-        extra = _KIND_FEATURES.get(kind or "")
+        extra = KIND_FEATURES.get(kind or "")
         return self.features if extra is None or extra in self.features else (*self.features, extra)
 
 
@@ -146,4 +154,6 @@ def _requirement(row: dict[str, Any]) -> Requirement:
         security=row.get("security", False),
         features=tuple(row.get("features", ())),
         needs=tuple(row.get("needs", ())),
+        provisional=row.get("provisional", False),
+        untested=row.get("untested", ""),
     )

@@ -95,6 +95,7 @@ def _instance(
         versions=together.as_dict() if together else {variant.area: variant.version},
         statement=requirement.statement,
         kind=variant.kind,
+        provisional=requirement.provisional,
         unsupported=_unsupported(requirement, variant, together, served, absent),
     )
 

@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a call goes: a host name or address, and the workloads whose application may rightly answer it."""
+    """Where a call goes: a host name or address, and the workloads whose application may rightly answer it.
+
+    `tcp_host` and `udp_host` are given where a Service carries only one protocol, so that these have others.
+    """
 
     host: str
     title: str
     workloads: tuple[Workload, ...]
+    tcp_host: str = ""
+    udp_host: str = ""
 
     def __str__(self) -> str:
         return self.title if self.host.startswith(f"{self.title}.") else f"{self.title} ({self.host})"
@@ -36,7 +41,12 @@ class Target:
 
     def at(self, host: str) -> Target:
         """The same target by another name or address."""
-        return replace(self, host=host)
+        return replace(self, host=host, tcp_host="", udp_host="")
+
+    def host_for(self, protocol: str) -> str:
+        """The host to call in a protocol (one of those of a `Request`)."""
+        own = self.udp_host if protocol == "udp" else self.tcp_host if protocol in ("tcp", "banner") else ""
+        return own or self.host
 
     def expects(self, pod: str | None) -> bool:
         """Whether an answer of this pod is an answer of the target."""
@@ -124,6 +134,7 @@ class Call:
         return histogram
 
     def _plan(self, **shape: Any) -> Plan:
+        self.smi.last = self
         return Plan(self.request, timeout=self.timeout or self.smi.settle.attempt_seconds, **shape)
 
     def arrived(self, ids: Iterable[str]) -> dict[str, dict[str, Any]]:

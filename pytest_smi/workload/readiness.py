@@ -53,6 +53,20 @@ def until_ready(cluster: Cluster, workload: Workload, seconds: float = SCENE_SEC
     doubts.give_up(seconds)
 
 
+def until_served(cluster: Cluster, namespace: str, service: str, selector: dict[str, str], *served: Workload) -> None:
+    """Wait until a Service has an endpoint for each pod of these workloads that its selector selects."""
+    wanted = {pod.ip for one in served if selector.items() <= one.labels.items() for pod in one.pods}
+    path = path_of("discovery.k8s.io/v1", "EndpointSlice", namespace)
+
+    def all_there() -> bool:
+        slices = cluster.api.list(path, labelSelector=f"kubernetes.io/service-name={service}")
+        return wanted <= {
+            ip for one in slices for endpoint in one.get("endpoints") or () for ip in endpoint["addresses"]
+        }
+
+    until(all_there, f"the endpoints of Service {service}", f"kubectl get -n {namespace} endpointslices")
+
+
 class _Doubts:
     """What has been in a workload's way, and since when."""
 

@@ -8,13 +8,16 @@ whose ServiceAccounts are named kettle and teapot as in the first.
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.cluster.api import path_of
 from pytest_smi.cluster.lease import Lease
 from pytest_smi.cluster.leftovers import namespace, remove, wait_gone
 from pytest_smi.cluster.ownership import create
-from pytest_smi.errors import WorkloadError
+from pytest_smi.errors import NotConfigured, WorkloadError
+from pytest_smi.mesh.injection import trouble
+from pytest_smi.mesh.schema import Injection
 from pytest_smi.paths import shipped
 from pytest_smi.workload import manifests as m
 from pytest_smi.workload import ports
@@ -37,19 +40,31 @@ ROOT = "teapots"
 class Scene:
     """The scene on one cluster, in namespaces of this run alone. Its pods run the sample application in `image`.
 
-    `worker` names the process among several that have a scene each.
+    `forced`: it is judged even when its pods do not show that they are in the mesh. `worker` names the process among
+    several that have a scene each.
     """
 
-    def __init__(self, cluster: Cluster, profile: Profile, run: str, image: str = m.IMAGE, *, worker: str = "") -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        profile: Profile,
+        run: str,
+        image: str = m.IMAGE,
+        *,
+        forced: bool = False,
+        worker: str = "",
+    ) -> None:
         self.cluster = cluster
         self.profile = profile
         self.run = run
         self.image = image
+        self._forced = forced
         suffix = f"{run}-{worker}" if worker else run
         self.namespace = f"tea-{suffix}"
         self.namespace2 = f"tea2-{suffix}"
         self.smi: Smi | None = None
         self.revokes = True
+        self.numbers = count(1)
         self._code = (shipped("sample_app") / "sample_app.py").read_text("utf-8")
         self._workloads: dict[str, Workload] = {}
         self._spaces: list[Thing] = []
@@ -60,7 +75,7 @@ class Scene:
         self.settle_in()
         self.add(*self._standing())
         tea, labels = self.namespace, {"app": ROOT}
-        self._apply(m.service(ROOT, tea, self.run, labels, self.profile.onboarding))
+        self._serve(ROOT, tea, labels)
 
     def settle_in(self) -> None:
         """Create the namespaces, with what every workload needs, and a sign that the run is alive.
@@ -104,8 +119,8 @@ class Scene:
             if one.account != "default":
                 self._apply(m.service_account(one.account, one.namespace, self.run))
             if one.service:
-                selector = {"pytest-smi.dev/workload": one.name}
-                self._apply(m.service(one.name, one.namespace, self.run, selector, self.profile.onboarding))
+                selector = {m.WORKLOAD_LABEL: one.name}
+                self._serve(one.name, one.namespace, selector)
             self._apply(m.deployment(one, self.run, self.profile.onboarding, self.image))
             workload = Workload(self, one)
             self._workloads[f"{one.namespace}/{one.name}"] = workload
@@ -147,6 +162,7 @@ class Scene:
         wanted = workloads or tuple(self._workloads.values())
         for one in wanted:
             until_ready(self.cluster, one)
+            self._prove_injection(one)
         for pod in (pod for one in wanted for pod in one.pods):
             try:
                 pod.agent.greet(_AGENT_SECONDS)
@@ -156,10 +172,30 @@ class Scene:
                     "does the mesh intercept that port? see docs/profiles.md",
                 ) from None
 
+    def _prove_injection(self, workload: Workload) -> None:
+        """Raise NotConfigured when a pod does not show that it is in the mesh, or one shows it that should not be."""
+        if self._forced or self.profile.injection == Injection():
+            return
+        for pod in self.pods(workload):
+            wrong = trouble(pod, self.profile.injection, meshed=workload.deployed.meshed)
+            if wrong:
+                raise NotConfigured(
+                    f"{self.profile.name} is not configured for SMI: {wrong}",
+                    "does the mesh inject its proxies into the scene's namespaces? see [onboarding] in the profile",
+                )
+
+    def used(self) -> list[tuple[str, str]]:
+        """Namespace and name of the pods that the running test used last: the client's, then the servers'."""
+        call = self.smi.last if self.smi else None
+        if call is None:
+            return []
+        servers = [(workload.namespace, pod.name) for workload in call.target.workloads for pod in workload.pods]
+        return [(call.client.namespace, call.pod.name), *servers]
+
     def pods(self, workload: Workload) -> list[dict[str, Any]]:
         """The workload's pods as the API has them."""
         path = path_of("v1", "Pod", workload.namespace)
-        return self.cluster.api.list(path, labelSelector=f"pytest-smi.dev/workload={workload.name}")
+        return self.cluster.api.list(path, labelSelector=f"{m.WORKLOAD_LABEL}={workload.name}")
 
     def workload(self, name: str) -> Workload:
         """A workload by name; names are unique over both namespaces. Raises WorkloadError for an unknown one."""
@@ -178,8 +214,12 @@ class Scene:
 
     def target(self, name: str, namespace: str, *workloads: Workload) -> Target:
         """A Service as the target of calls that these workloads may answer."""
-        host = self.profile.addressing.host.format(service=name, namespace=namespace)
-        return Target(host, name, workloads)
+        fill, onboarding = self.profile.addressing.host.format, self.profile.onboarding
+        http, tcp, udp = (
+            fill(service=m.service_name(name, protocol, onboarding), namespace=namespace)
+            for protocol in ("http", "tcp", "udp")
+        )
+        return Target(http, name, workloads, tcp_host=tcp, udp_host=udp)
 
     def at_pod(self, workload: Workload, pod: Pod | None = None) -> Target:
         """One pod of a workload (its first by default) by its address, past any Service."""
@@ -202,6 +242,10 @@ class Scene:
     def apply(self, manifest: m.Manifest) -> None:
         """Apply an object of the workload's own (not an SMI object) with the run's label already on it."""
         self._apply(manifest)
+
+    def _serve(self, name: str, namespace: str, selector: dict[str, str]) -> None:
+        for one in m.services(name, namespace, self.run, selector, self.profile.onboarding):
+            self._apply(one)
 
     def _apply(self, manifest: m.Manifest) -> None:
         self.cluster.api.apply(manifest)
@@ -226,5 +270,7 @@ class Scene:
 
 
 def _paths(workload: Workload) -> list[str]:
-    kinds = (("apps/v1", "Deployment"), ("v1", "Service"))
-    return [path_of(version, kind, workload.namespace, workload.name) for version, kind in kinds]
+    where, onboarding = workload.namespace, workload.scene.profile.onboarding
+    names = {m.service_name(workload.name, protocol, onboarding) for protocol in ("http", "tcp", "udp")}
+    services = [path_of("v1", "Service", where, name) for name in sorted(names)]
+    return [path_of("apps/v1", "Deployment", where, workload.name), *services]

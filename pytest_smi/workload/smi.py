@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from pytest_smi.cluster.api import Refused, path_to
 from pytest_smi.cluster.ownership import labels as owned
 from pytest_smi.errors import ManifestRefused
+from pytest_smi.evidence import unsupported
+from pytest_smi.spec.catalogue import KIND_FEATURES, find
 from pytest_smi.spec.kinds import KINDS
+from pytest_smi.spec.releases import compatible
 from pytest_smi.spec.render import render
 from pytest_smi.spec.resources import ANY, Raw, TrafficTarget
 from pytest_smi.workload import manifests as m
+from pytest_smi.workload.readiness import until_served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pytest_smi.cluster.api import Api
     from pytest_smi.evidence import Case
     from pytest_smi.mesh.lifecycle import Mesh
+    from pytest_smi.spec.matches import Match
     from pytest_smi.spec.releases import ApiVersions
-    from pytest_smi.spec.resources import Resource
+    from pytest_smi.spec.resources import Resource, Route
     from pytest_smi.workload.call import Call, Target
     from pytest_smi.workload.scene import Scene
     from pytest_smi.workload.workload import Workload
@@ -47,6 +53,7 @@ class Smi:
         self.applied: dict[str, dict[str, Any]] = {}
         self.granted: dict[tuple[str, str, str, int], Call] = {}
         self.slowest_datagram: float | None = None
+        self.last: Call | None = None
 
     @property
     def api(self) -> Api:
@@ -73,6 +80,31 @@ class Smi:
         found = KINDS[kind]
         return found.api_version(str(getattr(self.versions, found.area)))
 
+    def kinds(self) -> list[str]:
+        """The kinds that this instance's versions have and the mesh does not declare absent."""
+        absent = self.mesh.profile.features.absent
+        return [
+            kind.kind
+            for kind in KINDS.values()
+            if getattr(self.versions, kind.area) in kind.versions and KIND_FEATURES.get(kind.kind) not in absent
+        ]
+
+    @contextmanager
+    def writing(self, **versions: str) -> Iterator[None]:
+        """Other API versions for the length of a `with` block, by area: `smi.writing(specs="v1alpha1")`."""
+        before = self.versions, self.encoding
+        self.versions = replace(self.versions, **versions)
+        self.encoding = self.mesh.header_encoding(self.scene.cluster, self.versions.specs)
+        try:
+            yield
+        finally:
+            self.versions, self.encoding = before
+
+    def specs_for(self, area: str) -> list[str]:
+        """The served specs versions that the documents declare compatible with this instance's version of an area."""
+        own = getattr(self.versions, area)
+        return [specs for specs in self.mesh.profile.versions.specs if compatible(area, own, specs)]
+
     def path(self, resource: Resource) -> str:
         """The URL path of a resource that renders to one object."""
         (manifest,) = self.render(resource)
@@ -83,10 +115,15 @@ class Smi:
         rendered: dict[str, dict[str, Any]] = {}
         for resource in resources:
             for manifest in render(resource, self.versions, namespace=self.namespace, header_encoding=self.encoding):
-                labels = manifest["metadata"].setdefault("labels", {})
-                labels.update(owned(self.scene.run))
-                rendered[path_to(manifest)] = manifest
+                manifest["metadata"].setdefault("labels", {}).update(owned(self.scene.run))
+                for one in m.splits(manifest, self.mesh.profile.onboarding) if self._splits_tcp else [manifest]:
+                    rendered[path_to(one)] = one
         return list(rendered.values())
+
+    @property
+    def _splits_tcp(self) -> bool:
+        name = self.case.instance.requirement
+        return not name or "tcp-split" in find(name).features
 
     def apply(self, *resources: Resource) -> None:
         """Server-side-apply resources. Raises ManifestRefused (a harness error) when the API server refuses one."""
@@ -101,15 +138,18 @@ class Smi:
     def refused(self, *resources: Resource) -> Refused | None:
         """Like `apply`, for objects that may rightly be refused: returns the refusal, or None when all were taken.
 
-        Raises `Refused` when the API server fails or we lack the right: that says nothing about the object.
+        Raises `Refused` when the API server fails or we lack the right: that says nothing about the object. `Raw` SMI
+        objects are created or replaced: server-side apply answers 500 for fields and types that it cannot merge.
         """
+        plain = {path_to(one.manifest) for one in resources if isinstance(one, Raw) and one.manifest["kind"] in KINDS}
         for manifest in self.render(*resources):
             meta = manifest["metadata"]
             title = f"{manifest['kind']} {meta['namespace']}/{meta['name']} ({manifest['apiVersion']})"
             with self.case.step("apply", title) as step:
                 self.case.manifests.append(manifest)
                 try:
-                    self.api.apply(manifest)
+                    write = self.api.write if path_to(manifest) in plain else self.api.apply
+                    write(manifest)
                 except Refused as refusal:
                     if not refusal.concerns_object:  # the server broke down over it, or it is not ours to apply
                         raise
@@ -135,8 +175,10 @@ class Smi:
             self.applied.pop(path, None)
             self.changed_at = time.monotonic()
 
-    def allow(self, *clients: Workload, to: list[Workload], name: str = "open") -> None:
-        """Grant clients all HTTP on servers, one TrafficTarget for each server in the server's own namespace.
+    def allow(
+        self, *clients: Workload, to: list[Workload], name: str = "open", routes: Sequence[Match | Route] = (ANY(),)
+    ) -> None:
+        """Grant clients all HTTP (or other `routes`) on servers, one TrafficTarget for each in its own namespace.
 
         For tests about something else than access; on a mesh that serves no access control it does nothing.
         """
@@ -144,7 +186,11 @@ class Smi:
             return
         for server in to:
             title = f"{name}-{server.name}"
-            self.apply(TrafficTarget(title, list(clients), server, [ANY()], namespace=server.namespace))
+            self.apply(TrafficTarget(title, list(clients), server, routes, namespace=server.namespace))
+
+    def fresh(self, name: str) -> str:
+        """A name that no other test of this run has used: clients may remember where an earlier one led."""
+        return f"{name}-{next(self.scene.numbers)}"
 
     def service(
         self,
@@ -153,11 +199,19 @@ class Smi:
         *workloads: Workload,
         ports: list[dict[str, Any]] | None = None,
         namespace: str | None = None,
+        **spec: Any,
     ) -> Target:
-        """Apply one more Service for this test; `workloads` are those whose application may answer for it."""
+        """Apply one more Service for this test, and wait until Kubernetes knows its endpoints.
+
+        `workloads` are those whose application may answer for it; `spec` holds further fields of its spec, e.g.
+        `clusterIP="None"`.
+        """
         where = namespace or self.namespace
         onboarding = self.mesh.profile.onboarding
-        self.apply(Raw(m.service(name, where, self.scene.run, selector, onboarding, ports)))
+        wanted = m.services(name, where, self.scene.run, selector, onboarding, ports)
+        self.apply(*(Raw({**one, "spec": {**one["spec"], **spec}}) for one in wanted))
+        for one in wanted if selector else ():
+            until_served(self.scene.cluster, where, one["metadata"]["name"], selector, *workloads)
         return self.scene.target(name, where, *workloads)
 
     @contextmanager
@@ -184,6 +238,12 @@ class Smi:
     def observe(self, name: str, value: Any) -> None:
         """Record what was seen where the spec is silent (level `open`); never a verdict."""
         self.case.observations[name] = value
+
+    def lacks(self, feature: str, why: str) -> NoReturn:
+        """End the test as *unsupported*: the mesh turns out not to have a feature (one of the catalogue's FEATURES)."""
+        import pytest
+
+        pytest.skip(unsupported(feature, why))
 
     def workload(self, name: str) -> Workload:
         """A workload of the scene by name."""

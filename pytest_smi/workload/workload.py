@@ -37,7 +37,7 @@ class Workload:
         self.deployed = deployed
         self.name = deployed.name
         self.namespace = deployed.namespace
-        self.labels = dict(deployed.labels)
+        self.labels = deployed.marks
         self.replicas = deployed.replicas
         self.pods: list[Pod] = []
         self.found: list[dict[str, Any]] = []
@@ -142,7 +142,8 @@ class Workload:
 
     def _plain(self, protocol: str, to: Workload | Target | str, port: int, body: str = "") -> Call:
         target = self._target(to)
-        return Call(self, self.pod, target, Request(host=target.host, port=port, protocol=protocol, body=body))
+        host = target.host_for(protocol)
+        return Call(self, self.pod, target, Request(host=host, port=port, protocol=protocol, body=body))
 
     def _target(self, to: Workload | Target | str) -> Target:
         if isinstance(to, Target):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +69,14 @@ def work(kubeconfig: Path, run: str, folder: Path) -> None:
     """What a run does in the cluster, once each."""
     cluster = KubeconfigCluster(str(kubeconfig))
     cluster.facts()
-    profile = load_profile("reference")
-    scene = Scene(cluster, replace(profile, install="present"), run)
+    flags(folder, None)
+    profile = load_profile(str(folder / "mine.toml"))
+    scene = Scene(cluster, profile, run)
     try:
         scene.settle_in()
         scene.add(Deployed("kettle", scene.namespace), Deployed("teapot", scene.namespace))
         scene.wait()
-        mesh = Mesh(replace(profile, install="present"), cluster, folder)
+        mesh = Mesh(profile, cluster, folder)
         case = Case(Instance("", "", "", "", "own", VERSIONS, "all"))
         smi = Smi(scene, mesh, case, ApiVersions(**VERSIONS), mesh.header_encoding(cluster, "v1alpha4"))
         smi.apply(TrafficTarget("tea", [smi.workload("kettle")], smi.workload("teapot"), [ANY()]))

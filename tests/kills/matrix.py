@@ -61,14 +61,15 @@ def judge(name: str, folder: Path, *, reach: bool = False) -> Found:
     """Run the suite against the mesh with this fault.
 
     What runs is what is judged: the tests that must turn red and, with `reach`, those that must not, in the folders
-    that the fault can reach at all.
+    that the fault can reach at all, in the newest API versions or in those of the release that the fault names.
     """
     fault = faults()[name]
     allowed = (*fault["kills"], *fault["may_touch"])
     places = {place for one in allowed for place in FOLDERS[one.split("-")[0] + "-"]} if reach else set()
     beyond = {one for place in places for one in suite()[place] if not one.startswith(allowed)}
     chosen = sorted({*fault["kills"], *beyond})
-    verdicts = _run(name, folder / "newest.json", chosen)
+    release = [f"--smi-release={fault['release']}"] if fault["release"] else []
+    verdicts = _run(name, folder / "newest.json", chosen, *release)
     older = sorted(set(fault["kills"]) - verdicts.keys())
     if older:  # what the newest API versions do not carry
         verdicts |= _run(name, folder / "older.json", older, "--smi-release=all")

@@ -127,7 +127,7 @@ TESTS = """
 import os
 import pytest
 from pytest_smi.errors import ClusterError, DeadlineExceeded, NonConformance
-from pytest_smi.report.record import unsupported
+from pytest_smi.evidence import unsupported
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_a_run_without_a_mesh_imports_next_to_nothing_of_us(run: pytest.Pytester
 
         def test_modules():
             ours = {name for name in sys.modules if name.startswith("pytest_smi.")}
-            assert ours == {"pytest_smi.plugin", "pytest_smi.fixtures", "pytest_smi.options"}
+            assert ours == {f"pytest_smi.{name}" for name in ("plugin", "fixtures", "hookspecs", "options")}
             assert not {"kubernetes", "yaml", "requests", "urllib3"} & sys.modules.keys()
         """
     )
@@ -65,6 +65,23 @@ def test_a_fault_needs_the_reference_mesh(run: pytest.Pytester) -> None:
 def test_a_misspelt_key_of_a_profile_is_one_line_and_exit_4(run: pytest.Pytester) -> None:
     Path("mine.toml").write_text('nam = "mine"\n[versions]\naccess = ["v1alpha3"]\n')
     assert "unknown key nam (did you mean name?)" in usage_error(run, "--smi-mesh=./mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("nobody", "no list of known failures is called nobody"),
+        ("./gone.toml", "gone.toml cannot be read"),
+        ("./bad.toml", "unknown requirement 'TA-05' (did you mean TA-"),
+    ],
+)
+def test_a_list_of_known_failures_that_cannot_be_used_is_one_line_and_exit_4(
+    run: pytest.Pytester, given: str, said: str
+) -> None:
+    Path("bad.toml").write_text('[[known]]\nid = "TA-05"\nreason = "r"\nissue = "i"\n')
+    told = usage_error(run, REFERENCE, f"--smi-known-failures={given}")
+    assert "--smi-known-failures: " in told
+    assert said in told
 
 
 def test_keeping_the_cluster_contradicts_several_workers(run: pytest.Pytester) -> None:

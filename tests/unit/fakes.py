@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from pytest_smi.evidence import Case, Instance
-from pytest_smi.mesh.profile import Settle
+from pytest_smi.mesh.schema import Settle
 from pytest_smi.traffic.plan import Histogram, Observation
 from pytest_smi.workload.call import Call
 from pytest_smi.workload.workload import Workload

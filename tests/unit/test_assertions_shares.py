@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from pytest_smi.assertions.shares import assert_only, assert_reaches, assert_shares
+from pytest_smi.assertions.shares import are_shared, assert_only, assert_reaches, assert_shares, reached
 from pytest_smi.errors import NonConformance
 from tests.unit.fakes import FakeCall, workload
 
@@ -58,3 +58,16 @@ def test_reaching_everyone_needs_everyone() -> None:
         assert_reaches(drawn({"china-0": 1, "glass-0": 1}).as_call(), CHINA, GLASS, CLAY)
     with pytest.raises(NonConformance, match="reaches all of"):
         assert_reaches(drawn({"china-0": 1, "glass-0": 1}).as_call(), CHINA)
+
+
+def test_whether_shares_hold_can_be_asked_without_judging() -> None:
+    assert are_shared(drawn({"china-0": 50, "glass-0": 50}).as_call(), {CHINA: 1, GLASS: 1})
+    assert not are_shared(drawn({"china-0": 100}).as_call(), {CHINA: 1, GLASS: 1})
+    in_between = drawn({"china-0": 60, "glass-0": 40}).as_call()
+    assert not are_shared(in_between, {CHINA: 1, GLASS: 1})
+
+
+def test_who_is_reached_is_told_by_name_and_nobody_for_lost_requests() -> None:
+    assert reached(drawn({"glass-0": 1, "china-0": 1}).as_call()) == ["china", "glass"]
+    lossy = FakeCall(lambda _: None, samples=lambda _, n: {"china-0": n - 1})
+    assert reached(lossy.as_call()) == ["china", "nobody"]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pytest_smi.embedded.kubeapi import ages, jsonpath
+from pytest_smi import jsonpath
+from pytest_smi.embedded.kubeapi import ages
 
 OBJ: dict[str, Any] = {
     "spec": {"service": "s", "backends": [{"service": "a", "weight": 1}, {"service": "b", "weight": 2}]},

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pytest_smi.errors import MeshError
-from pytest_smi.mesh.profile import load_profile, shipped_profiles
+from pytest_smi.mesh.profile import load_profile
+from pytest_smi.mesh.sources import shipped_profiles
 
 MINIMAL = 'name = "mine"\n[versions]\naccess = ["v1alpha3"]\n'
 
@@ -34,7 +35,7 @@ def test_the_reference_mesh_serves_every_version() -> None:
 
 def test_a_minimal_profile_takes_defaults(tmp_path: Path) -> None:
     profile = load_profile(write(tmp_path, MINIMAL))
-    assert (profile.cluster, profile.install, profile.settle.agree) == ("kubeconfig", "present", 3)
+    assert (profile.cluster, profile.install.method, profile.settle.agree) == ("kubeconfig", "present", 3)
 
 
 def test_an_unknown_mesh_names_the_nearest() -> None:
@@ -55,7 +56,7 @@ def test_a_misspelt_key_in_a_section_names_the_section(tmp_path: Path) -> None:
     ("line", "wanted"),
     [
         ("[settle]\nseconds = 0", "a number above 0"),
-        ("[settle]\nagree = true", "a number above 0"),
+        ("[settle]\nagree = true", "a whole number above 0"),
         ('[settle]\nseconds = "3"', "a number above 0"),
         ('[features]\nabsent = "udp"', "a list of strings"),
         ("[onboarding]\npod_labels = { a = 1 }", "a table of strings"),

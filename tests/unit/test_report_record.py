@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Iterator
@@ -8,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 
 from pytest_smi.errors import ClusterError, DeadlineExceeded, HarnessError, NonConformance
-from pytest_smi.evidence import Case, Instance, Step, Verdict
+from pytest_smi.evidence import Case, Instance, Step, Verdict, unsupported
 from pytest_smi.report import record
-from pytest_smi.report.record import Known, Phase, Result, phase_of, result_of, unsupported, verdict_of
+from pytest_smi.report.record import Known, Phase, Result, phase_of, result_of, verdict_of
 
 BINDING = ["must", "implied", "api"]
 ALL_LEVELS = [*BINDING, "should", "may", "open", "note"]
@@ -46,6 +47,17 @@ def test_a_recommendation_that_is_not_met_is_an_observation_with_a_warning(level
     assert result.verdict is Verdict.OBSERVATION
     assert result.message == f"warning: not done, and not required (level {level}): denied, but served"
     assert result.exception == "NonConformance"
+
+
+@pytest.mark.parametrize("level", BINDING)
+def test_a_provisional_test_passes_or_warns(level: str) -> None:
+    assert verdict_of(level, passed(), provisional=True) is Verdict.PASS
+    assert verdict_of(level, around(BROKEN), provisional=True) is Verdict.ERROR
+    case = Case(dataclasses.replace(instance(level), provisional=True))
+    result = result_of(case, "t", around(VIOLATED))
+    assert result.verdict is Verdict.OBSERVATION
+    assert result.message.startswith("warning: not done; does not count yet, because the test is provisional: denied")
+    assert Result.from_dict(result.as_dict()).instance.provisional
 
 
 @pytest.mark.parametrize("level", ["open", "note", "anything else"])

@@ -11,22 +11,25 @@ from pytest_smi.embedded.controllers.endpoints import EndpointsController
 from pytest_smi.embedded.controllers.garbage import GarbageCollector
 from pytest_smi.embedded.controllers.namespaces import NamespaceController
 from pytest_smi.embedded.controllers.replicasets import ReplicaSetController
+from pytest_smi.embedded.controllers.roots import RootCertificateController
 
 if TYPE_CHECKING:
-    from pytest_smi.embedded.client import Client
     from pytest_smi.embedded.controllers.caches import Caches
+    from pytest_smi.embedded.controlplane import ControlPlane
 
 
-async def run(client: Client, caches: Caches) -> None:
-    """Runs every controller until cancelled; `caches` must be running."""
-    kinds = (
-        AccountController,
-        NamespaceController,
-        DeploymentController,
-        ReplicaSetController,
-        EndpointsController,
-        GarbageCollector,
+async def run(plane: ControlPlane, caches: Caches) -> None:
+    """Runs every controller on a control plane until cancelled; `caches` must be running."""
+    client = plane.client
+    working = (
+        AccountController(client, caches),
+        RootCertificateController(client, caches, plane.ca_pem),
+        NamespaceController(client, caches),
+        DeploymentController(client, caches),
+        ReplicaSetController(client, caches),
+        EndpointsController(client, caches, loopback=plane.loopback_endpoints),
+        GarbageCollector(client, caches),
     )
     async with asyncio.TaskGroup() as group:
-        for kind in kinds:
-            group.create_task(kind(client, caches).run(), name=kind.__name__)
+        for one in working:
+            group.create_task(one.run(), name=type(one).__name__)

@@ -22,11 +22,17 @@ _US = "endpointslice-controller.k8s.io"
 
 
 class EndpointsController:
-    """Keeps both forms in step with the pods that each Service selects."""
+    """Keeps both forms in step with the pods that each Service selects.
 
-    def __init__(self, client: Client, caches: Caches) -> None:
+    A real API server refuses loopback addresses, which are all that pods have here, in Endpoints and in EndpointSlices
+    of type IPv4. With `loopback` False there are no Endpoints, and slices of type FQDN: what they hold can be dialled
+    just the same.
+    """
+
+    def __init__(self, client: Client, caches: Caches, *, loopback: bool) -> None:
         self._client = client
         self._caches = caches
+        self._loopback = loopback
         self._selected: dict[Key, set[Key]] = {}  # pod -> services that took it in at its last event
         self._queue = WorkQueue[Key]("endpoints", self._sync)
 
@@ -71,7 +77,8 @@ class EndpointsController:
             for pod in self._caches.pods.in_namespace(key[0])
             if endpoint_sets.backs(pod) and matches({"matchLabels": selector}, pod["metadata"].get("labels"))
         ]
-        await self._write_endpoints(service, endpoint_sets.subsets(service, pods))
+        if self._loopback:
+            await self._write_endpoints(service, endpoint_sets.subsets(service, pods))
         await self._write_slices(service, endpoint_sets.slices(service, pods))
 
     async def _remove(self, key: Key) -> None:
@@ -112,7 +119,7 @@ class EndpointsController:
             if known:
                 mine.remove(known)
             if known is None or not same or _bare(known.get("endpoints") or []) != _bare(endpoints):
-                one = _slice(service, ports, endpoints)
+                one = _slice(service, ports, endpoints, "IPv4" if self._loopback else "FQDN")
                 key = (namespace, known["metadata"]["name"] if known else "")
                 self._caches.slices.absorb(await self._write(_SLICES, key, one, known))
         for one in mine:
@@ -133,7 +140,7 @@ def _bare(value: Any) -> Any:
     return [_bare(item) for item in value] if isinstance(value, list) else value
 
 
-def _slice(service: Object, ports: list[Object], endpoints: list[Object]) -> Object:
+def _slice(service: Object, ports: list[Object], endpoints: list[Object], address_type: str) -> Object:
     namespace, name = _key(service)
     labels = {**(service["metadata"].get("labels") or {}), _OF_SERVICE: name, _MANAGED_BY: _US}
     if service["spec"].get("clusterIP") == "None":
@@ -148,7 +155,7 @@ def _slice(service: Object, ports: list[Object], endpoints: list[Object]) -> Obj
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": metadata,
-        "addressType": "IPv4",
+        "addressType": address_type,
         "ports": ports,
         "endpoints": endpoints,
     }

@@ -76,9 +76,15 @@ def assemble(server: ApiServer, node: NodeApi | None, folder: Path, tokens: Mapp
     server.aggregate = aggregator.aggregate
     server.aggregated_versions = aggregator.versions
     if node is not None:
-        server.pod_subresources.update(PodStreams(server, node).handlers())
+        serve_pods(server, node)
     context = tls.server_context(tls.server_pair(authority), folder)
     return Assembly(authority.cert_pem, context, authenticator, aggregator)
+
+
+def serve_pods(server: ApiServer, node: NodeApi) -> None:
+    """Serve log, exec and portforward of the pods that `node` runs."""
+    streams = PodStreams(lambda namespace, name: server.object("", "pods", namespace, name), node)
+    server.pod_subresources.update(streams.handlers())
 
 
 def as_json(request: Request) -> Request:

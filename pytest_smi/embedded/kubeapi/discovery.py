@@ -57,6 +57,7 @@ def group(name: str, versions: list[str]) -> Object:
 
 _SUBRESOURCE_KINDS = {
     "scale": ("Scale", "autoscaling", "v1", ["get", "patch", "update"]),
+    "binding": ("Binding", "", "", ["create"]),
     "log": ("Pod", "", "", ["get"]),
     "exec": ("PodExecOptions", "", "", ["create", "get"]),
     "attach": ("PodAttachOptions", "", "", ["create", "get"]),

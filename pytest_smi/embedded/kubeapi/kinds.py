@@ -83,7 +83,7 @@ _TABLE = (
         "pods",
         True,
         "po",
-        "status log exec attach portforward",
+        "status binding log exec attach portforward",
         "all",
         "spec.nodeName spec.restartPolicy spec.schedulerName spec.serviceAccountName status.phase status.podIP "
         "status.nominatedNodeName",

@@ -1,6 +1,6 @@
 """Verbs on resources: method, name and subresource decide who does the work."""
 
-from pytest_smi.embedded.kubeapi import deletes, patching, reads, scale, status, watches, writes
+from pytest_smi.embedded.kubeapi import binding, deletes, patching, reads, scale, status, watches, writes
 from pytest_smi.embedded.kubeapi.calls import Call
 from pytest_smi.embedded.kubeapi.http import AnyResponse
 from pytest_smi.embedded.kubeapi.routing import verb
@@ -49,6 +49,8 @@ class ResourceRoutes:
             handler = scale.HANDLERS.get(wanted)
         elif name == "finalize":
             handler = writes.finalize_namespace if wanted == "update" else None
+        elif name == "binding":
+            handler = binding.create if wanted == "create" else None
         else:
             raise status.unknown_path()  # a subresource that a hook would serve, and none is there
         if handler is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from pytest_smi.embedded.kubeapi import status, stream_exec, stream_forward, stream_logs
+from pytest_smi.embedded.kubeapi import spdy_upgrade, status, stream_exec, stream_forward, stream_logs
 from pytest_smi.embedded.kubeapi.http import AnyResponse, StreamResponse, UpgradeResponse
 from pytest_smi.embedded.kubeapi.websocket import CloseCode, HandshakeRefused, WebSocket, handshake
 
@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pytest_smi.embedded.kubeapi.http import Request
-    from pytest_smi.embedded.kubeapi.reader import Reader
     from pytest_smi.embedded.kubeapi.server import PodRequest
     from pytest_smi.embedded.node.api import NodeApi
 
+    FindPod = Callable[[str, str], dict[str, Any] | None]
+    """A pod by namespace and name, if there is one."""
+
 
 class PodStreams:
-    """Handlers for `ApiServer.pod_subresources`; `node` runs the pods."""
+    """Handlers for `ApiServer.pod_subresources`; `node` runs the pods, `find` gives a pod's newest object."""
 
-    def __init__(self, reader: Reader, node: NodeApi) -> None:
-        self._reader = reader
+    def __init__(self, find: FindPod, node: NodeApi) -> None:
+        self._find = find
         self._node = node
 
     def handlers(self) -> dict[str, Callable[[PodRequest], Awaitable[AnyResponse]]]:
@@ -44,13 +46,13 @@ class PodStreams:
         run = _state(wish.pod, container)
         started = (run.get("running") or run.get("terminated") or {}).get("startedAt", "")
         start = stream_logs.start_offset(path, options, started)
-        follower = _Follower(self._reader, wish.pod, container)
+        follower = _Follower(self._find, wish.pod, container)
         finished = options.previous or follower.ended()
         chunks = stream_logs.chunks(path, start, options, (lambda: True) if finished else follower.ended)
         return StreamResponse(200, chunks, {"content-type": "text/plain"})
 
     async def exec(self, wish: PodRequest) -> AnyResponse:
-        """GET pods/NAME/exec as a WebSocket."""
+        """GET or POST pods/NAME/exec as a WebSocket or a SPDY session."""
         request = wish.request
         container = container_name(wish.pod, request.param("container"))
         argv = request.query.get("command", [])
@@ -69,6 +71,16 @@ class PodStreams:
         async def talk(socket: WebSocket) -> None:
             await stream_exec.serve(socket, self._node, plan)
 
+        async def talk_spdy(tunnel: spdy_upgrade.Bytes) -> None:
+            channels = spdy_upgrade.Channels(tunnel, plan.streams)
+            try:
+                if await channels.open():
+                    await stream_exec.serve(channels, self._node, plan)
+            finally:
+                await channels.close()
+
+        if spdy_upgrade.is_wanted(request):
+            return spdy_upgrade.answer(request, stream_exec.PROTOCOLS, talk_spdy)
         return upgrade(request, stream_exec.PROTOCOLS, talk)
 
     async def attach(self, wish: PodRequest) -> AnyResponse:
@@ -78,7 +90,7 @@ class PodStreams:
         )
 
     async def port_forward(self, wish: PodRequest) -> AnyResponse:
-        """GET pods/NAME/portforward as a WebSocket: channels per port, or a SPDY session tunnelled through it."""
+        """pods/NAME/portforward: a WebSocket's channels, or a SPDY session, in a WebSocket or without one."""
         phase = (wish.pod.get("status") or {}).get("phase")
         if phase != "Running":
             raise status.bad_request(f"unable to forward port because pod is not running. Current status={phase}")
@@ -92,6 +104,12 @@ class PodStreams:
             else:
                 await stream_forward.serve_channels(socket, target, ports)
 
+        if spdy_upgrade.is_wanted(wish.request):
+            return spdy_upgrade.answer(
+                wish.request,
+                (stream_forward.SPDY_PROTOCOL,),
+                lambda tunnel: stream_forward.serve_tunnel(tunnel, target),
+            )
         return upgrade(wish.request, channels, talk)
 
 
@@ -99,10 +117,6 @@ def upgrade(
     request: Request, protocols: Sequence[str], talk: Callable[[WebSocket], Awaitable[None]]
 ) -> UpgradeResponse:
     """Answer a WebSocket upgrade; `talk` runs until the conversation is over. Raises ApiError (400) otherwise."""
-    if request.headers.get("upgrade", "").lower().startswith("spdy"):
-        raise status.bad_request(
-            "unable to upgrade: SPDY itself is not spoken here, only WebSockets (kubectl 1.31 or newer speaks them)"
-        )
     try:
         chosen, headers = handshake(request.headers, protocols)
     except HandshakeRefused as refusal:
@@ -151,8 +165,8 @@ def _state(pod: dict[str, Any], container: str) -> dict[str, Any]:
 class _Follower:
     """Tells when the run of a container whose log is followed is over, from the pod's status."""
 
-    def __init__(self, reader: Reader, pod: dict[str, Any], container: str) -> None:
-        self._reader = reader
+    def __init__(self, find: FindPod, pod: dict[str, Any], container: str) -> None:
+        self._find = find
         self._place = pod["metadata"]["namespace"], pod["metadata"]["name"]
         self._uid = pod["metadata"]["uid"]
         self._container = container
@@ -160,7 +174,7 @@ class _Follower:
 
     def ended(self) -> bool:
         """Whether the container has terminated, is another run, or is gone. One about to start has not ended."""
-        pod = self._reader.object("", "pods", *self._place)
+        pod = self._find(*self._place)
         if pod is None or pod["metadata"]["uid"] != self._uid:
             return True
         item = _container_status(pod, self._container)

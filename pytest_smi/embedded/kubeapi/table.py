@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_smi.embedded.kubeapi import columns, jsonpath
+from pytest_smi import jsonpath
+from pytest_smi.embedded.kubeapi import columns
 from pytest_smi.embedded.kubeapi.ages import age
 from pytest_smi.embedded.kubeapi.kinds import Column, Resource
 

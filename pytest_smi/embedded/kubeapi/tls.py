@@ -60,8 +60,9 @@ class Authority(KeyPair):
         dns: Sequence[str] = (),
         addresses: Sequence[str] = (),
         client: bool = False,
+        server: bool = False,
     ) -> KeyPair:
-        """A leaf certificate for a server, or for a client when `client` is set.
+        """A leaf certificate for a server, for a client when `client` is set, for both when `server` is set as well.
 
         `organizations` become groups where the certificate is used to log in (Kubernetes reads O as a group).
         """
@@ -70,8 +71,10 @@ class Authority(KeyPair):
 
         names: list[x509.GeneralName] = [x509.DNSName(name) for name in dns]
         names += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
-        usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
-        extensions: list[tuple[x509.ExtensionType, bool]] = [(x509.ExtendedKeyUsage([usage]), False)]
+        usages = [ExtendedKeyUsageOID.CLIENT_AUTH] if client else []
+        if server or not client:
+            usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
+        extensions: list[tuple[x509.ExtensionType, bool]] = [(x509.ExtendedKeyUsage(usages), False)]
         if names:
             extensions.append((x509.SubjectAlternativeName(names), False))
         subject = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, name) for name in organizations]
@@ -98,13 +101,15 @@ def server_pair(authority: Authority, addresses: Sequence[str] = ("127.0.0.1", "
     return authority.issue("kube-apiserver", dns=SERVER_NAMES, addresses=addresses)
 
 
-def server_context(pair: KeyPair, folder: Path, *, client_ca_pem: str | None = None) -> ssl.SSLContext:
+def server_context(
+    pair: KeyPair, folder: Path, *, client_ca_pem: str | None = None, name: str = "server"
+) -> ssl.SSLContext:
     """A server-side context speaking HTTP/1.1 only; `folder` keeps the key files that `ssl` insists on reading.
 
     With `client_ca_pem` a client may (not must) present a certificate of that authority.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*pair.write(folder, "server"))
+    context.load_cert_chain(*pair.write(folder, name))
     context.set_alpn_protocols(["http/1.1"])
     if client_ca_pem:
         context.load_verify_locations(cadata=client_ca_pem)

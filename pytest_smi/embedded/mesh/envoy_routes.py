@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from pytest_smi.embedded.mesh.envoy_base import (
     APP,
+    CLIENT,
+    CONNECTION,
     DESTINATION_HEADER,
     STREAMS,
     Resource,
@@ -23,7 +25,7 @@ from pytest_smi.embedded.mesh.envoy_rbac import enforce, enforce_at_client, exac
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pytest_smi.embedded.mesh.model import Grant, HttpMatch, Policy, Protocol, ServicePort, Shares
+    from pytest_smi.embedded.mesh.model import Grant, HttpMatch, Policy, Protocol, Route, ServicePort
 
 
 def inbound(policy: Policy) -> Resource:
@@ -54,7 +56,7 @@ def services(policy: Policy) -> Resource:
     for service in _ports(policy, "http"):
         guard = _guard(policy, service)
         routes = [
-            {"match": match, **guard, **_forward(route.shares)}
+            {"match": match, **guard, **_forward(route)}
             for route in policy.routes[service.key]
             for match in _request_matches(route.match)
         ]
@@ -68,8 +70,7 @@ def streams(policy: Policy) -> Resource:
     for service in _ports(policy, "tcp"):
         guard = _guard(policy, service)
         routes = [
-            {"match": {"connect_matcher": {}}, **guard, **_forward(route.shares)}
-            for route in policy.routes[service.key]
+            {"match": {"connect_matcher": {}}, **guard, **_forward(route)} for route in policy.routes[service.key]
         ]
         hosts.append(_host(service.cluster_ip, service.port, routes))
     return typed("config.route.v3.RouteConfiguration", name=STREAMS, virtual_hosts=hosts)
@@ -84,13 +85,19 @@ def _guard(policy: Policy, service: ServicePort) -> Resource:
     return {} if grants is None else {"typed_per_filter_config": enforce_at_client(grants, policy.pods)}
 
 
-def _forward(shares: Shares) -> Resource:
+def _forward(route: Route) -> Resource:
+    shares = route.shares
     if not shares:
         return {"direct_response": {"status": 503}}
     if len(shares) == 1:
         return {"route": {"cluster": service_cluster(shares[0][0]), "timeout": "0s"}}
     clusters = [{"name": service_cluster(key), "weight": weight} for key, weight in shares]
-    return {"route": {"weighted_clusters": {"clusters": clusters}, "timeout": "0s"}}
+    weighted: Resource = {"clusters": clusters}
+    if route.choice == "request":
+        return {"route": {"weighted_clusters": weighted, "timeout": "0s"}}
+    sticky = {"filter_state": {"key": CLIENT if route.choice == "client" else CONNECTION}}
+    weighted["use_hash_policy"] = True
+    return {"route": {"weighted_clusters": weighted, "hash_policy": [sticky], "timeout": "0s"}}
 
 
 def _request_matches(match: HttpMatch | None) -> list[Resource]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
-from pytest_smi.embedded.mesh import faults_access, faults_api, faults_http, faults_memory, faults_split
+from pytest_smi.embedded.mesh import (
+    faults_access,
+    faults_api,
+    faults_http,
+    faults_memory,
+    faults_schema,
+    faults_scope,
+    faults_split,
+    faults_structure,
+)
 from pytest_smi.embedded.mesh.fault import REGISTRY
 from pytest_smi.embedded.mesh.semantics import Semantics
 from pytest_smi.errors import MeshError
@@ -13,7 +22,16 @@ from pytest_smi.errors import MeshError
 if TYPE_CHECKING:
     from types import ModuleType
 
-MODULES: tuple[ModuleType, ...] = (faults_access, faults_http, faults_split, faults_memory, faults_api)
+MODULES: tuple[ModuleType, ...] = (
+    faults_access,
+    faults_http,
+    faults_split,
+    faults_structure,
+    faults_memory,
+    faults_api,
+    faults_schema,
+    faults_scope,
+)
 """Where faults are defined; importing them fills the registry."""
 
 

@@ -198,10 +198,10 @@ class _Nested(Semantics):
     def resolved(
         self, services: Mapping[ServiceKey, ServicePort], key: ServiceKey, weight: int
     ) -> list[tuple[ServiceKey, int]]:
-        inner = self.split_of(self._splits, services[key])
-        if inner is None:
+        inner = self.splits_of(self._splits, services[key])
+        if not inner:
             return [(key, weight)]
-        return [(leaf, weight * part) for leaf, part in self.backends(services, inner, services[key])]
+        return [(leaf, weight * part) for leaf, part in self.backends(services, inner[0], services[key])]
 
 
 @fault(

@@ -117,10 +117,14 @@ Shares = tuple[tuple[ServiceKey, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where requests to a Service port go: those with `match` (None: all) are shared out by weight."""
+    """Where requests to a Service port go: those with `match` (None: all) are shared out by weight.
+
+    `choice` says how often: for each request, or once for a connection or a client (no document says so; faults do).
+    """
 
     match: HttpMatch | None
     shares: Shares
+    choice: Literal["request", "connection", "client"] = "request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,8 @@ class Policy:
     """Everything the data plane must do.
 
     `inbound` has an entry for each port of each meshed pod, empty where nobody is let in. `guards` holds what the
-    client side enforces in addition (nothing, unless a fault says so). `unavailable`: servers answer 503 to everything.
+    client side enforces in addition (nothing, unless a fault says so). `plain` has the endpoints of each Service for
+    clients outside of the mesh. `unavailable`: servers answer 503 to everything.
     """
 
     pods: tuple[Pod, ...] = ()
@@ -149,5 +154,6 @@ class Policy:
     inbound: Mapping[PodPort, tuple[Grant, ...]] = field(default_factory=dict)
     routes: Mapping[ServiceKey, tuple[Route, ...]] = field(default_factory=dict)
     guards: Mapping[ServiceKey, tuple[Grant, ...]] = field(default_factory=dict)
+    plain: Mapping[ServiceKey, tuple[Endpoint, ...]] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
     unavailable: bool = False

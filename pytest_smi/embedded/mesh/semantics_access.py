@@ -249,6 +249,10 @@ class AccessSemantics:
         """AC Note: access is always enforced at the server (TA-090). We leave nothing to the client's side."""
         return "server"
 
+    def leaving(self, snapshot: Snapshot, pods: Sequence[Pod]) -> tuple[Grant, ...] | None:
+        """AC §Out of scope: who may call hosts outside of the mesh is nobody's business; None: everybody (TA-130)."""
+        return None
+
     def unavailable(self) -> bool:
         """Whether sidecars answer 503 to everything."""
         return False

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
-import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ from pytest_smi.embedded.client import ApiFailure, Client, path_to
 from pytest_smi.embedded.node import environment, volumes
 from pytest_smi.embedded.node.environment import ConfigError, Mounts
 from pytest_smi.embedded.node.spawner import Spawner, SpawnFailure, resolve
+from pytest_smi.embedded.orphans import die_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 Sources = dict[tuple[str, str], dict[str, bytes]]
 _PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets"}
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,7 @@ class Sandbox:
             env=launch.env,
             cwd=launch.cwd,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
 
     def _given(self) -> dict[str, str]:
@@ -129,7 +126,3 @@ class Sandbox:
 
 def _text(value: bytes) -> str:
     return value.decode(errors="surrogateescape")
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -59,13 +59,14 @@ class Node:
         self._ends = WorkQueue[Key]("node", self._end, parallel=1000)
         self._burials: set[asyncio.Task[None]] = set()
 
-    async def register(self) -> None:
-        """Makes the Node object and reports it Ready."""
+    async def register(self, kubelet_port: int) -> None:
+        """Makes the Node object and reports it Ready; `kubelet_port` is where its kubelet listens (0: nowhere)."""
         made = await self._client.create(path_to("v1", "nodes"), _node_object(self._block))
         path = path_to("v1", "nodes", name=NAME, subresource="status")
-        await self._client.patch(
-            path, {"metadata": {"uid": made["metadata"]["uid"]}, "status": _node_status(self._block)}
-        )
+        status = _node_status(self._block)
+        if kubelet_port:
+            status["daemonEndpoints"] = {"kubeletEndpoint": {"Port": kubelet_port}}
+        await self._client.patch(path, {"metadata": {"uid": made["metadata"]["uid"]}, "status": status})
 
     async def run(self) -> None:
         """Runs pods until cancelled; their processes then still run, until `stop_all` or the spawner's end."""
@@ -138,20 +139,22 @@ class Node:
     async def _bind(self, pod: Object) -> None:
         """Takes the pod, and in the same write says where its process will listen: the mesh needs to know."""
         metadata = pod["metadata"]
-        told = {
-            "uid": metadata["uid"],
-            "resourceVersion": metadata["resourceVersion"],
-            "annotations": {PRIVATE_ADDRESS: self._addresses_of(pod)[1]},
+        binding = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {
+                "name": metadata["name"],
+                "uid": metadata["uid"],
+                "annotations": {PRIVATE_ADDRESS: self._addresses_of(pod)[1]},
+            },
+            "target": {"kind": "Node", "name": NAME},
         }
-        path = path_to(*_PODS, metadata["namespace"], metadata["name"])
+        path = path_to(*_PODS, metadata["namespace"], metadata["name"], "binding")
         try:
-            # Not the subresource `binding`: it would need a second write for the annotation.
-            bound = await self._client.patch(path, {"metadata": told, "spec": {"nodeName": NAME}})
+            await self._client.create(path, binding)
         except ApiFailure as failure:
-            if failure.code != 404:
+            if failure.code not in (404, 409):
                 raise
-            return
-        self._informer.absorb(bound)
 
     def _addresses_of(self, pod: Object) -> tuple[str, str]:
         """(pod IP, address on which its process listens)."""

@@ -1,0 +1,1 @@
+"""The catalogue for people: which requirement is judged by which test, killed by which fault, met by which mesh."""
