@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_smi.cluster.api import Refused, path_of
-from pytest_smi.cluster.waiting import pauses
+from pytest_smi.cluster.waiting import pauses, until
 from pytest_smi.errors import ClusterError, DeadlineExceeded, WorkloadError
 from pytest_smi.workload import hindrance
 
@@ -47,7 +47,8 @@ def until_served(cluster: Cluster, namespace: str, service: str, selector: dict[
             ip for one in slices for endpoint in one.get("endpoints") or () for ip in endpoint["addresses"]
         }
 
-    until(all_there, f"the endpoints of Service {service}", f"kubectl get -n {namespace} endpointslices")
+    advice = f"kubectl get -n {namespace} endpointslices"
+    until(all_there, f"the endpoints of Service {service}", advice, SCENE_SECONDS)
 
 
 class _Doubts:
