@@ -145,7 +145,7 @@ def test_a_tcp_route_and_the_destinations_port_mean_tcp_on_that_port(
 @requirement("TA-055")
 def test_observe_whether_ports_are_of_the_service_or_of_the_pod(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """A Service maps 8000 to 7000: a rule for which of the two opens it?"""
-    ports, name = [port(8000, "tcp", 7000), port(8080)], f"mapped-{smi.versions.access}"
+    ports, name = [port(8000, "tcp", 7000), port(8080)], smi.fresh("mapped")
     mapped = smi.service(name, {"pytest-smi.dev/workload": "teapot"}, teapot, ports=ports)
     for whose, number in (("the Service's port opens it", 8000), ("the pod's port opens it", 7000)):
         smi.apply(TrafficTarget("tea", [kettle], teapot, [TCPRoute("tea-ports", [number, 7001])]))

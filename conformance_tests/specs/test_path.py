@@ -8,6 +8,7 @@ from pytest_smi import (
     GET,
     HTTPRouteGroup,
     Match,
+    Raw,
     RouteRef,
     Rule,
     Smi,
@@ -66,6 +67,20 @@ def test_observe_two_matches_of_one_name(smi: Smi, kettle: Workload, teapot: Wor
     assert_allowed(kettle.get(teapot, "/stir"))
     for which in ("first", "second"):
         smi.observe(f"the {which} counts", is_allowed(kettle.get(teapot, f"/{which}")))
+
+
+@requirement("TSC-005")
+def test_v1alpha1_requires_name_path_and_methods(smi: Smi, kettle: Workload, teapot: Workload) -> None:
+    """All three are required: a match that lacks one is refused, or it grants nothing."""
+    whole = HTTPRouteGroup("half", [GET("/pour$", name="pour")])
+    for number, field in enumerate(("name", "pathRegex", "methods")):
+        (half,) = smi.render(whole)
+        del half["matches"][0][field]
+        tea = TrafficTarget("tea", [kettle], teapot, [RouteRef("HTTPRouteGroup", "half")])
+        smi.observe(f"without {field}", "refused" if smi.refused(Raw(half), tea) else "accepted")
+        smi.apply(TrafficTarget("good", [kettle], teapot, [GET(f"/mark-{number}$")]))
+        assert_allowed(kettle.get(teapot, f"/mark-{number}"))
+        assert_denied(kettle.get(teapot, "/pour"), kettle.request("PUT", teapot, "/pour"), kettle.get(teapot, "/stir"))
 
 
 @requirement("TSC-010")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 
 import pytest
 
@@ -32,10 +31,9 @@ def fence(
 
     It also shows that what was applied before it does no harm to others.
     """
-    numbers = count(1)
 
     def wait() -> None:
-        name = f"fence-{next(numbers)}"
+        name = smi.fresh("fence")
         root = smi.service(name, {"app": "teapots"}, china, glass, clay)
         smi.apply(TrafficSplit(name, root, {china: 1}))
         assert_only(kettle.get(root), china)

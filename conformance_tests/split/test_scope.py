@@ -77,7 +77,7 @@ def test_another_service_over_the_same_pods_is_not_split(
     smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload, clay: Workload
 ) -> None:
     """Only the root named by the split is split, not whatever selects the same pods."""
-    other = smi.service("any-teapot", {"app": "teapots"}, china, glass, clay)
+    other = smi.service(smi.fresh("any-teapot"), {"app": "teapots"}, china, glass, clay)
     smi.apply(TrafficSplit("pour", teapots, {glass: 1}))
     assert_only(kettle.get(teapots), glass)
     assert_reaches(kettle.get(other), china, glass, clay)
@@ -92,10 +92,10 @@ def test_clients_without_a_proxy_keep_plain_service_behaviour(
         Deployed(f"mug-{colour}", smi.namespace, labels={"app": "mugs"}, meshed=False) for colour in ("red", "blue")
     ]
     with smi.deployed(*mugs) as (red, blue):
-        root = smi.service("mugs", {"app": "mugs"}, red, blue)
+        root = smi.service(smi.fresh("mugs"), {"app": "mugs"}, red, blue)
         smi.apply(TrafficSplit("pour", root, {red: 100, blue: 0}))
         fence()
-        assert_reaches(outsider.get(root.at(f"mugs.{smi.namespace}.svc.cluster.local")), red, blue)
+        assert_reaches(outsider.get(root.at(f"{root.title}.{smi.namespace}.svc.cluster.local")), red, blue)
 
 
 @requirement("TS-026")

@@ -64,6 +64,19 @@ class Companion:
                 )
         return self._process.stdout.readline()
 
+    def tell(self, order: str) -> None:
+        """Write a line to the process's standard input. What comes of it is told by `ready`, whose time begins now.
+
+        Raises the kind of error given at the start when the process has ended.
+        """
+        assert self._process.stdin
+        self._began = time.monotonic()
+        try:
+            self._process.stdin.write(f"{order}\n".encode())
+            self._process.stdin.flush()
+        except OSError:
+            raise self._error(f"{self._title} has ended, {self.how_it_ended()}", "see its log") from None
+
     @property
     def pid(self) -> int:
         """Process id."""

@@ -7,7 +7,9 @@ result the second time), and whatever cannot have arrived or was turned away unr
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_smi.cluster.refusals import BROKEN, never_arrived, unreachable
@@ -69,6 +71,7 @@ class Transport:
         self._timeout = timeout
         self._patience = patience
         self._answered = False
+        self._clock: tuple[dt.datetime, float] | None = None  # theirs, and ours when it was told
 
     def credentials(self) -> dict[str, str]:
         """Headers that say who we are; tokens that lapse are renewed by the official client."""
@@ -80,26 +83,39 @@ class Transport:
         attempts = self.attempts()
         while True:
             try:
-                answer = self._once(ask, stream=stream)
+                answer = self.once(ask, stream=stream)
             except ClusterError as fault:
                 cause = fault.__cause__
                 if not (ask.repeatable or (cause and never_arrived(cause))) or not attempts.another():
                     raise
             else:
                 self._answered = True
+                self._note_time(answer)
                 again = answer.status in BROKEN and (ask.repeatable or answer.status == 429)
                 if not again or not attempts.another(answer.status, answer.headers.get("Retry-After")):
                     return answer
                 answer.close()
 
+    def now(self) -> dt.datetime:
+        """The time by the server's clock, as of its last answer; by ours when it does not tell."""
+        if self._clock is None:
+            return dt.datetime.now(dt.UTC)
+        then, ours = self._clock
+        return then + dt.timedelta(seconds=time.monotonic() - ours)
+
+    def _note_time(self, answer: Any) -> None:
+        with contextlib.suppress(TypeError, ValueError):
+            self._clock = (parsedate_to_datetime(answer.headers.get("Date")), time.monotonic())
+
     def attempts(self) -> Attempts:
         """For one request that may be sent again: how often, and for how long."""
         return Attempts(self._patience if self._answered else min(_FIRST_SECONDS, self._patience))
 
-    def _once(self, ask: Ask, *, stream: bool) -> Any:
+    def once(self, ask: Ask, *, stream: bool, seconds: float | None = None) -> Any:
+        """One attempt, in which the server may be silent for so many seconds. Raises ClusterError as `send` does."""
         import urllib3
 
-        timeout = urllib3.Timeout(connect=self._timeout, read=self._timeout)
+        timeout = urllib3.Timeout(connect=self._timeout, read=seconds or self._timeout)
         headers = {**ask.headers, **self.credentials()}
         try:
             return self._pool.request(

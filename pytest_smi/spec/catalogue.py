@@ -47,7 +47,10 @@ FEATURES: Mapping[str, str] = MappingProxyType(
 )
 """Features that a mesh profile may declare absent, and what each is."""
 
-_KIND_FEATURES = {"TCPRoute": "tcp-routes", "UDPRoute": "udp", "IdentityBinding": "identity-binding"}
+KIND_FEATURES: Mapping[str, str] = MappingProxyType(
+    {"TCPRoute": "tcp-routes", "UDPRoute": "udp", "IdentityBinding": "identity-binding"}
+)
+"""Kind -> the feature that a mesh without it declares absent."""
 
 
 class UnknownRequirement(HarnessError, LookupError):
@@ -117,7 +120,7 @@ class Requirement:
 
     def features_of(self, kind: str | None = None) -> tuple[str, ...]:
         """The features an instance depends on: the requirement's own and that of the kind it is about."""
-        extra = _KIND_FEATURES.get(kind or "")
+        extra = KIND_FEATURES.get(kind or "")
         return self.features if extra is None or extra in self.features else (*self.features, extra)
 
 

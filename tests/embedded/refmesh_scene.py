@@ -57,13 +57,19 @@ class Process:
         )
 
     def first_line(self) -> Object:
-        """What it says first."""
+        """What it says first; called again, what it says next."""
         assert self.process.stdout
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             assert selector.select(DEADLINE_SECONDS), "the mesh said nothing"
         said: Object = json.loads(self.process.stdout.readline())
         return said
+
+    def tell(self, order: str) -> None:
+        """Write a line to it."""
+        assert self.process.stdin
+        self.process.stdin.write(f"{order}\n".encode())
+        self.process.stdin.flush()
 
     def close(self) -> int:
         """Let go of the lifeline; the exit status."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_smi.cluster.embedded import EmbeddedCluster
-from pytest_smi.mesh.install import install, remove
+from pytest_smi.mesh.install import bring, claim, remove
 from pytest_smi.mesh.profile import load_profile
 from tests.embedded.run_process import PytestRun
 from tests.embedded.standin_mesh import NAMESPACE, profile
@@ -31,8 +31,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluste
     found = EmbeddedCluster()
     try:
         found.wait()
-        record = install(found, load_profile(str(folder / "mine.toml")), "elsewhere", None)
+        record = claim(found, load_profile(str(folder / "mine.toml")), "elsewhere")
         try:
+            bring(found, record)
             yield found
         finally:
             remove(found, record)

@@ -116,9 +116,14 @@ def behaviour(semantics: Semantics) -> tuple[Any, ...]:
         "apiVersion": "access.smi-spec.io/v1alpha2",
     }
     old_split = {
-        **meta("TrafficSplit", "old"),
+        **meta("TrafficSplit", "old", labels={"leaf": "green"}),
         "apiVersion": "split.smi-spec.io/v1alpha1",
-        "spec": {"service": "pots", "backends": [{"service": "china", "weight": "2"}]},
+        "spec": {"service": "pots", "backends": [{"service": one, "weight": "2"} for one in ("china", "pots")]},
+    }
+    nobody = {**target("nobody", [], rule("menu")), "apiVersion": "access.smi-spec.io/v1alpha3"}
+    broken = {
+        **group("broken", {"name": "bad", "pathRegex": "([", "methods": ["GET"]}),
+        "apiVersion": "specs.smi-spec.io/v1alpha3",
     }
     return (
         compile_policy(rich(), semantics),
@@ -127,6 +132,10 @@ def behaviour(semantics: Semantics) -> tuple[Any, ...]:
         semantics.crds(crds()),
         semantics.converted(old_target, "access.smi-spec.io/v1alpha4"),
         semantics.converted(old_split, "split.smi-spec.io/v1alpha4"),
+        semantics.converted(nobody, "access.smi-spec.io/v1alpha4"),
+        semantics.converted(broken, "specs.smi-spec.io/v1alpha4"),
+        semantics.resumes(),  # a restart; from here on what was there before may be forgotten
+        compile_policy(rich(), semantics),
     )
 
 

@@ -61,3 +61,13 @@ def test_results_are_relative_to_the_folder_of_the_call() -> None:
     assert found is not None
     assert found.results == Path("/somewhere/out/results.json")
     assert found.as_dict()["results"] == "/somewhere/out/results.json"
+
+
+def test_the_flags_for_another_run_name_mesh_and_cluster_and_no_file_of_this_machine() -> None:
+    given = {"smi_mesh": "./my mesh.toml", "smi_context": "kind-dev", "smi_force": True, "smi_install": True}
+    found = settings({**given, "smi_kubeconfig": "/home/me/.kube/config", "smi_results": "r.json"})
+    assert found is not None
+    assert found.flags == "--smi-mesh='./my mesh.toml' --smi-context=kind-dev --smi-install --smi-force"
+    plain = settings({"smi_mesh": "reference", "smi_fault": "allow-all"})
+    assert plain is not None
+    assert plain.flags == "--smi-mesh=reference --smi-fault=allow-all"

@@ -1,4 +1,4 @@
-"""Exec over a WebSocket: the remotecommand channels v4 and v5 (v5 adds a way to close stdin).
+"""Exec: the remotecommand channels v4 and v5 (v5 adds a way to close stdin).
 
 Each message begins with a channel byte: 0 stdin, 1 stdout, 2 stderr, 3 the outcome as a Status, 4 resize (ignored:
 there are no terminals); in v5, 255 names a channel that the client has closed.
@@ -12,10 +12,9 @@ import json
 import os
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from pytest_smi.embedded.kubeapi.websocket import WebSocket
     from pytest_smi.embedded.node.api import NodeApi
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
@@ -25,6 +24,16 @@ BLOCK = 32 * 1024
 LINGER_SECONDS = 0.5
 LOOK_SECONDS = 0.05
 NOT_FOUND_CODE = 127
+
+
+class Socket(Protocol):
+    """What carries the channels: a WebSocket, or the streams of a SPDY session."""
+
+    async def send(self, message: bytes, /) -> None:
+        """Send a message. Raises ConnectionError when the client has gone."""
+
+    async def receive(self) -> bytes | None:
+        """The next message; None when the client has gone."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +48,13 @@ class Plan:
     stdout: bool
     stderr: bool
 
+    @property
+    def streams(self) -> list[str]:
+        """The names of the streams that the client wants."""
+        return [name for name in ("stdin", "stdout", "stderr") if getattr(self, name)]
 
-async def serve(socket: WebSocket, node: NodeApi, plan: Plan) -> None:
+
+async def serve(socket: Socket, node: NodeApi, plan: Plan) -> None:
     """Run the command and carry its streams until it ends; a client that leaves takes the command with it."""
     for channel in (STDOUT, STDERR, ERROR):
         await socket.send(bytes([channel]))  # tells the client that the channels stand, as a kubelet does
@@ -89,7 +103,7 @@ def internal(message: str) -> dict[str, Any]:
     }
 
 
-async def _carry(socket: WebSocket, process: asyncio.subprocess.Process, plan: Plan) -> int | None:
+async def _carry(socket: Socket, process: asyncio.subprocess.Process, plan: Plan) -> int | None:
     """Carry the streams; the exit code, or None when the client left first."""
     pumps = [
         _Pump(socket, STDOUT if plan.stdout else None, process.stdout),
@@ -127,7 +141,7 @@ async def _exit_code(process: asyncio.subprocess.Process) -> int:
 class _Pump:
     """Sends what a stream yields; reads and drops it when `channel` is None."""
 
-    def __init__(self, socket: WebSocket, channel: int | None, stream: asyncio.StreamReader | None) -> None:
+    def __init__(self, socket: Socket, channel: int | None, stream: asyncio.StreamReader | None) -> None:
         self.idle = False
         self._socket = socket
         self._channel = channel
@@ -157,7 +171,7 @@ async def _drain(pumps: list[_Pump]) -> None:
             return
 
 
-async def _feed(socket: WebSocket, stdin: asyncio.StreamWriter | None) -> None:
+async def _feed(socket: Socket, stdin: asyncio.StreamWriter | None) -> None:
     """Take messages until the client is gone."""
     while (message := await socket.receive()) is not None:
         if stdin is None or not message:
@@ -170,7 +184,7 @@ async def _feed(socket: WebSocket, stdin: asyncio.StreamWriter | None) -> None:
             stdin.close()
 
 
-async def _send_status(socket: WebSocket, status: dict[str, Any]) -> None:
+async def _send_status(socket: Socket, status: dict[str, Any]) -> None:
     with contextlib.suppress(ConnectionError):
         await socket.send(bytes([ERROR]) + json.dumps(status).encode())
 

@@ -1,9 +1,10 @@
-"""Port-forward over a WebSocket, in the two ways clients speak it.
+"""Port-forward, in the ways clients speak it.
 
 *Channels* (`v4.channel.k8s.io`, the official Python client): for the i-th port, channel 2i carries data and 2i+1 an
 error text; each begins with the port as two little-endian bytes from the server. There is no half-close.
 *Tunnel* (`SPDY/3.1+portforward.k8s.io`, kubectl 1.31 and newer): the messages are the bytes of a SPDY session, in which
-each connection is an error stream and a data stream with the same `requestid`.
+each connection is an error stream and a data stream with the same `requestid`. Older clients speak SPDY without a
+WebSocket around it, and so does a real API server to a kubelet.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import contextlib
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_smi.embedded.kubeapi import spdy
 
@@ -22,9 +23,20 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.kubeapi.websocket import WebSocket
     from pytest_smi.embedded.node.api import NodeApi
 
-CHANNEL_PROTOCOLS = ("v4.channel.k8s.io", "portforward.k8s.io")
-TUNNEL_PROTOCOL = "SPDY/3.1+portforward.k8s.io"
+SPDY_PROTOCOL = "portforward.k8s.io"
+CHANNEL_PROTOCOLS = ("v4.channel.k8s.io", SPDY_PROTOCOL)
+TUNNEL_PROTOCOL = f"SPDY/3.1+{SPDY_PROTOCOL}"
 BLOCK = 64 * 1024
+
+
+class Tunnel(Protocol):
+    """Bytes in both directions: a WebSocket's messages, or a connection."""
+
+    async def send(self, data: bytes, /) -> None:
+        """Send bytes. Raises ConnectionError when the client has gone."""
+
+    async def receive(self) -> bytes | None:
+        """What arrived; None at the end."""
 
 
 class Refused(Exception):
@@ -69,7 +81,7 @@ async def serve_channels(socket: WebSocket, target: Target, ports: Sequence[int]
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def serve_tunnel(socket: WebSocket, target: Target) -> None:
+async def serve_tunnel(socket: Tunnel, target: Target) -> None:
     """Serve a SPDY session until the client is gone."""
     tunnel = _Tunnel(socket, target)
     try:
@@ -121,7 +133,7 @@ async def _forward_channel(
 class _Tunnel:
     """The connections of one SPDY session."""
 
-    def __init__(self, socket: WebSocket, target: Target) -> None:
+    def __init__(self, socket: Tunnel, target: Target) -> None:
         self.session = spdy.Session(socket.send, self._opened)
         self._target = target
         self._halves: dict[str, dict[str, spdy.Stream]] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from pytest_smi.embedded.kubeapi import status, stream_exec, stream_forward, stream_logs
+from pytest_smi.embedded.kubeapi import spdy_upgrade, status, stream_exec, stream_forward, stream_logs
 from pytest_smi.embedded.kubeapi.http import AnyResponse, StreamResponse, UpgradeResponse
 from pytest_smi.embedded.kubeapi.websocket import CloseCode, HandshakeRefused, WebSocket, handshake
 
@@ -52,7 +52,7 @@ class PodStreams:
         return StreamResponse(200, chunks, {"content-type": "text/plain"})
 
     async def exec(self, wish: PodRequest) -> AnyResponse:
-        """GET pods/NAME/exec as a WebSocket."""
+        """GET or POST pods/NAME/exec as a WebSocket or a SPDY session."""
         request = wish.request
         container = container_name(wish.pod, request.param("container"))
         argv = request.query.get("command", [])
@@ -71,6 +71,16 @@ class PodStreams:
         async def talk(socket: WebSocket) -> None:
             await stream_exec.serve(socket, self._node, plan)
 
+        async def talk_spdy(tunnel: spdy_upgrade.Bytes) -> None:
+            channels = spdy_upgrade.Channels(tunnel, plan.streams)
+            try:
+                if await channels.open():
+                    await stream_exec.serve(channels, self._node, plan)
+            finally:
+                await channels.close()
+
+        if spdy_upgrade.is_wanted(request):
+            return spdy_upgrade.answer(request, stream_exec.PROTOCOLS, talk_spdy)
         return upgrade(request, stream_exec.PROTOCOLS, talk)
 
     async def attach(self, wish: PodRequest) -> AnyResponse:
@@ -80,7 +90,7 @@ class PodStreams:
         )
 
     async def port_forward(self, wish: PodRequest) -> AnyResponse:
-        """GET pods/NAME/portforward as a WebSocket: channels per port, or a SPDY session tunnelled through it."""
+        """pods/NAME/portforward: a WebSocket's channels, or a SPDY session, in a WebSocket or without one."""
         phase = (wish.pod.get("status") or {}).get("phase")
         if phase != "Running":
             raise status.bad_request(f"unable to forward port because pod is not running. Current status={phase}")
@@ -94,6 +104,12 @@ class PodStreams:
             else:
                 await stream_forward.serve_channels(socket, target, ports)
 
+        if spdy_upgrade.is_wanted(wish.request):
+            return spdy_upgrade.answer(
+                wish.request,
+                (stream_forward.SPDY_PROTOCOL,),
+                lambda tunnel: stream_forward.serve_tunnel(tunnel, target),
+            )
         return upgrade(wish.request, channels, talk)
 
 
@@ -101,10 +117,6 @@ def upgrade(
     request: Request, protocols: Sequence[str], talk: Callable[[WebSocket], Awaitable[None]]
 ) -> UpgradeResponse:
     """Answer a WebSocket upgrade; `talk` runs until the conversation is over. Raises ApiError (400) otherwise."""
-    if request.headers.get("upgrade", "").lower().startswith("spdy"):
-        raise status.bad_request(
-            "unable to upgrade: SPDY itself is not spoken here, only WebSockets (kubectl 1.31 or newer speaks them)"
-        )
     try:
         chosen, headers = handshake(request.headers, protocols)
     except HandshakeRefused as refusal:

@@ -60,6 +60,10 @@ class Controller:
 
         return heard
 
+    def snapshot(self) -> Snapshot:
+        """The API's objects as they are known now."""
+        return Snapshot({kind: informer.objects for kind, informer in self._informers.items()})
+
     async def watch(self) -> None:
         """Follow the API's objects for ever."""
         async with asyncio.TaskGroup() as group:
@@ -93,7 +97,7 @@ class Controller:
         """Bring the files up to date with what has changed since the last time."""
         changed, self._changed = self._changed, set()
         self._wake.clear()
-        policy = compile_policy(Snapshot({k: i.objects for k, i in self._informers.items()}), self._semantics)
+        policy = compile_policy(self.snapshot(), self._semantics)
         self._directory.certify(policy.pods)
         files = self._renderer.changed(policy)
         if "listeners" in files and "clusters" in files:

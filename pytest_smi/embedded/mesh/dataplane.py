@@ -14,7 +14,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_smi.embedded.mesh.adopted import Adopted
 from pytest_smi.embedded.mesh.envoy_config import bootstrap, probe
+from pytest_smi.embedded.mesh.metrics_log import FLUSH_SECONDS
 from pytest_smi.embedded.orphans import die_with_parent
 from pytest_smi.errors import MeshError
 
@@ -80,7 +82,7 @@ class Envoy:
         self._directory = directory
         self._log_path = log
         self._log: IO[bytes] | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Adopted | None = None
         # An abstract socket: no port for pods to find, no limit on the length of the directory's path.
         self._admin = f"pytest-smi-envoy-{os.getpid()}-{os.urandom(4).hex()}"
 
@@ -100,6 +102,8 @@ class Envoy:
             "misc:error",
             "--drain-time-s",
             "3600",
+            "--file-flush-interval-msec",
+            str(round(FLUSH_SECONDS * 1000)),
         ]
         try:
             self._process = await asyncio.create_subprocess_exec(
@@ -117,6 +121,16 @@ class Envoy:
             raise MeshError(
                 f"cannot start Envoy {self._binary}: {fault.strerror}", "is it a program for this machine?"
             ) from None
+
+    def handover(self) -> str:
+        """What a later life of this program needs to go on with this process: `adopt` takes it."""
+        assert self._process
+        return f"{self._process.pid}:{self._admin}"
+
+    def adopt(self, handed: str) -> None:
+        """Go on with an Envoy that an earlier life of this program has started, in place of `start`."""
+        pid, _, self._admin = handed.partition(":")
+        self._process = Adopted(int(pid))
 
     async def ready(self, listeners: int, clusters: int) -> None:
         """Wait until the workers accept connections on so many listeners and know so many clusters.
@@ -164,10 +178,18 @@ class Envoy:
         pairs = (line.rpartition(": ") for line in text.splitlines())
         return {name: int(value) for name, _, value in pairs if value.isdecimal()}
 
+    async def reopen_logs(self) -> None:
+        """Let Envoy open its access log anew, after the file has been moved. Raises OSError as `counters` does."""
+        await self._ask("POST", "/reopen_logs")
+
     async def _get(self, path: str) -> str:
+        return await self._ask("GET", path)
+
+    async def _ask(self, method: str, path: str) -> str:
         reader, writer = await asyncio.open_unix_connection("\0" + self._admin)
         try:
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: envoy\r\nConnection: close\r\n\r\n".encode())
+            lines = (f"{method} {path} HTTP/1.1", "Host: envoy", "Content-Length: 0", "Connection: close", "", "")
+            writer.write("\r\n".join(lines).encode())
             answer = await reader.read()
         finally:
             writer.close()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.semantics import Semantics
 
 MANAGER = "pytest-smi-reference-mesh"
-_OWNER_LABEL = "app.kubernetes.io/managed-by"
+OWNER_LABEL = "app.kubernetes.io/managed-by"
 _PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _ESTABLISHED_SECONDS = 20.0
 _POLL_SECONDS = 0.005
@@ -32,7 +32,7 @@ async def install(client: Client, semantics: Semantics, url: str, ca_pem: bytes)
 
 async def _install(client: Client, crd: dict[str, Any]) -> None:
     name = crd["metadata"]["name"]
-    owned = {**crd, "metadata": {**crd["metadata"], "labels": {_OWNER_LABEL: MANAGER}}}
+    owned = {**crd, "metadata": {**crd["metadata"], "labels": {OWNER_LABEL: MANAGER}}}
     found = await _find(client, name)
     if found is not None and not _ours(found):
         raise MeshError(f"the cluster has a CRD {name} of somebody else", "uninstall the other mesh's CRDs first")
@@ -73,7 +73,7 @@ async def _find(client: Client, name: str) -> dict[str, Any] | None:
 
 
 def _ours(crd: dict[str, Any]) -> bool:
-    return (crd["metadata"].get("labels") or {}).get(_OWNER_LABEL) == MANAGER
+    return (crd["metadata"].get("labels") or {}).get(OWNER_LABEL) == MANAGER
 
 
 def _established(crd: dict[str, Any]) -> bool:

@@ -73,7 +73,7 @@ def kube_apiserver(place: Place, service_cidr: str) -> list[str]:
         "token-auth-file": place.file("tokens.csv"),
         "authorization-mode": "RBAC",
         "service-account-issuer": ISSUER,
-        "service-account-key-file": place.file("accounts.key"),
+        "service-account-key-file": place.file("accounts.crt"),
         "service-account-signing-key-file": place.file("accounts.key"),
         "service-cluster-ip-range": service_cidr,
         # It would write its own loopback address into Endpoints, which it refuses itself.

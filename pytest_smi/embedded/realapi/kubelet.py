@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.node.api import NodeApi
 
 _SUBRESOURCES = {"containerLogs": "log", "exec": "exec", "portForward": "portforward"}
-_PARAMETERS = {"input": "stdin", "output": "stdout", "error": "stderr", "port": "ports"}
-"""What a kubelet calls the parameters of the API server."""
+_STREAMS = {"stdin": "input", "stdout": "output", "stderr": "error"}
+"""What a kubelet calls parameters of the API server."""
 
 
 class Kubelet:
@@ -58,8 +58,18 @@ class Kubelet:
         pod = self._pods.get(namespace, name)
         if kind not in _SUBRESOURCES or pod is None:
             raise status.not_found("pods", name) if kind in _SUBRESOURCES else status.unknown_path()
-        request.query = {_PARAMETERS.get(key, key): values for key, values in request.query.items()}
-        if rest and rest[0] and kind != "portForward":
-            request.query["container"] = [rest[0]]
+        _as_for_an_api_server(request, kind, next(iter(rest), ""))
         subresource = _SUBRESOURCES[kind]
         return await self._handlers[subresource](PodRequest(request, pod, namespace, name, subresource))
+
+
+def _as_for_an_api_server(request: Request, kind: str, container: str) -> None:
+    """Names the parameters as the handlers know them."""
+    query = request.query
+    if kind == "portForward":
+        query["ports"] = query.pop("port", [])
+        return
+    if container:
+        query["container"] = [container]
+    if kind == "exec":
+        query |= {name: ["true" if theirs in query else "false"] for name, theirs in _STREAMS.items()}
