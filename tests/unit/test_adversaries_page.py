@@ -1,4 +1,4 @@
-"""The page about lazy meshes names tests and faults that exist, and faults that really must be killed by those tests."""
+"""The page about lazy meshes names faults that exist and that must be killed by the tests which it names beside them."""
 
 from __future__ import annotations
 
