@@ -1,4 +1,4 @@
-"""The page about lazy meshes names faults that exist and that must be killed by the tests which it names beside them."""
+"""The page about lazy meshes names faults that exist, and tests that must kill them."""
 
 from __future__ import annotations
 
