@@ -1,7 +1,7 @@
 """`pytest-smi COMMAND`: what is done beside test runs. A module in pytest_smi/commands for each command.
 
-Exit status: 0 done, 1 what the command itself says (`compare`: runs differ), 3 cluster or harness kept us from it, 4 a flag
-is wrong; each with one line on what to do.
+Exit status: 0 done, 1 what the command itself says (`compare`: runs differ), 3 cluster or harness kept us from it, 4 a
+flag is wrong; each with one line on what to do.
 """
 
 from __future__ import annotations

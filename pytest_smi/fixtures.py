@@ -96,7 +96,7 @@ def smi_workload(
     run = _run(pytestconfig)
     image = run.settings.image or IMAGE
     who = run.processes
-    scene = run.scene = Scene(smi_cluster, run.profile, who.run, image, forced=run.settings.force, worker=who.worker)
+    scene = run.scene = Scene(smi_cluster, run.profile, run.id, image, forced=run.settings.force, worker=who.worker)
     try:
         if run.settings.image:
             smi_cluster.load_image(image)

@@ -67,7 +67,7 @@ class Keeper:
         try:
             run.cluster = run.open_cluster()
             run.facts["cluster"] = run.cluster.facts()
-            self._provision = Provision(run.cluster, run.profile, run.processes.run, settings.context)
+            self._provision = Provision(run.cluster, run.profile, run.id, settings.context)
             if settings.install:
                 self._say(f"installing {run.profile.title or run.profile.name}")
             self._provision.begin(bring=settings.install, force=settings.force)

@@ -78,6 +78,11 @@ class Run:
         )
 
     @property
+    def id(self) -> str:
+        """The run's id, the same in all its processes; whatever it creates in a cluster carries it."""
+        return self.processes.run
+
+    @property
     def cluster_provider(self) -> str:
         """Where the run happens: the flag, else what the profile says; without the name of a cluster."""
         return (self.settings.cluster or self.profile.cluster).partition(":")[0]

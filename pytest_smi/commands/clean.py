@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_smi.cluster.api import Api
+    from pytest_smi.cluster.base import Cluster
     from pytest_smi.cluster.leftovers import Leftovers
 
 HELP = "Remove what runs that were killed have left"
@@ -31,25 +32,26 @@ def run(given: argparse.Namespace) -> int:
     """Look, and remove what belongs to runs that are dead. Raises ClusterError."""
     removed = _on_this_machine(given.dry_run)
     if not given.local:
-        removed += _in_cluster(_api(given), given)
+        removed += _in_cluster(_cluster(given), given)
     if not removed:
         print("nothing to remove")
     return 0
 
 
-def _api(given: argparse.Namespace) -> Api:
+def _cluster(given: argparse.Namespace) -> Cluster:
     from pytest_smi.cluster.kubeconfig import KubeconfigCluster
     from pytest_smi.errors import ClusterError
 
     try:
-        return KubeconfigCluster(given.kubeconfig, given.context).api
+        return KubeconfigCluster(given.kubeconfig, given.context)
     except ClusterError as fault:
         raise ClusterError(fault.what, "name one with --kubeconfig and --context, or add --local") from None
 
 
-def _in_cluster(api: Api, given: argparse.Namespace) -> int:
+def _in_cluster(cluster: Cluster, given: argparse.Namespace) -> int:
     from pytest_smi.cluster import leftovers
 
+    api = cluster.api
     found = leftovers.find(api)
     while given.wait and (doubtful := [one.alive for one in found.runs if _doubtful(one, given)]):
         seconds = min(doubtful) + 1
@@ -61,7 +63,22 @@ def _in_cluster(api: Api, given: argparse.Namespace) -> int:
     for one in found.runs:
         if one not in dead:
             print(f"left alone: run {one.run}, {len(one.things)} objects: {_why_alive(one)}")
+    if dead:
+        _remove_meshes(cluster, {one.run for one in dead}, given)
     return sum(_remove(api, one, given.dry_run) for one in dead)
+
+
+def _remove_meshes(cluster: Cluster, dead: set[str], given: argparse.Namespace) -> None:
+    """Meshes that dead runs have installed go as their profiles say; what carries a label goes with the rest."""
+    from pytest_smi.mesh.install import remove
+    from pytest_smi.mesh.record import records
+
+    for record in records(cluster.api):
+        if record.run in dead:
+            if not given.dry_run:
+                remove(cluster, record, given.context)
+            did = "would remove" if given.dry_run else "removed"
+            print(f"{did} the mesh {record.profile.name} of run {record.run}, namespace {record.namespace}")
 
 
 def _doubtful(one: Leftovers, given: argparse.Namespace) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_smi.errors import WorkloadError
@@ -13,6 +14,8 @@ from pytest_smi.workload.call import Call, Target
 from pytest_smi.workload.hindrance import is_ready
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_smi.workload.manifests import Deployed
     from pytest_smi.workload.scene import Scene
 
@@ -98,6 +101,18 @@ class Workload:
         path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{self.name}"
         self.scene.cluster.api.patch(path, {"spec": {"replicas": replicas}})
         self.scene.wait(self)
+
+    @contextmanager
+    def behaving(self, **behaviour: Any) -> Iterator[None]:
+        """Slow or failing HTTP servers in all its pods for the length of a `with` block; see `Agent.behaviour`."""
+        pods = list(self.pods)
+        try:
+            for pod in pods:
+                pod.agent.behaviour(**behaviour)
+            yield
+        finally:
+            for pod in pods:
+                pod.agent.behaviour()
 
     def request(
         self,

@@ -51,13 +51,13 @@ def flags(folder: Path, kubeconfig: Path | None) -> list[str]:
 
 
 def snapshot(api: Api) -> dict[str, str]:
-    """Every object of every kind that can be listed: its path, and what somebody has written into it (no status)."""
+    """Every object of every kind: its path, and what somebody has written into it (no status)."""
     found = {}
     groups = api.get("/apis")["groups"]
     for root in ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)]:
         for one in api.get(root)["resources"]:
-            if "/" in one["name"] or "list" not in one["verbs"] or one["kind"] in _PASSING:
-                continue
+            if "/" in one["name"] or not {"list", "delete"} <= set(one["verbs"]) or one["kind"] in _PASSING:
+                continue  # what cannot be deleted is no object but a measurement
             for obj in (api.find(f"{root}/{one['name']}") or {}).get("items", []):
                 meta = obj["metadata"]
                 found[f"{root}/{one['name']} {meta.get('namespace', '')}/{meta['name']}"] = _written(obj)

@@ -80,6 +80,11 @@ def everything(cluster: EmbeddedCluster) -> set[str]:
     return {f"{path} {one['metadata'].get('namespace', '')}/{one['metadata']['name']}" for path, one in found}
 
 
+def left_namespaces(cluster: EmbeddedCluster) -> list[str]:
+    found = cluster.api.list("/api/v1/namespaces", labelSelector="pytest-smi.dev/run")
+    return [str(one["metadata"]["name"]) for one in found]
+
+
 def calls(folder: Path) -> list[str]:
     return (folder / "calls").read_text().split() if (folder / "calls").exists() else []
 
@@ -152,6 +157,20 @@ def test_ctrl_c_amid_a_test_takes_the_mesh_away(
     assert calls(tmp_path) == ["install", "uninstall"]
     until("the scene to be gone", lambda: everything(cluster) == before, SECONDS)
     assert run.processes() == {}
+
+
+def test_a_worker_that_is_killed_does_not_keep_the_mesh(cluster: EmbeddedCluster, start: Start, tmp_path: Path) -> None:
+    run = start(INSTALL, "test_long.py", "-n1")
+    (worker,) = run.reached()
+    os.kill(worker, signal.SIGKILL)
+    (tmp_path / "stop").touch()
+    assert run.status == 3, run.said
+    assert calls(tmp_path) == ["install", "uninstall"]
+    assert run.processes() == {}
+    assert not cluster.api.find(f"/api/v1/namespaces/{NAMESPACE}")
+    for one in left_namespaces(cluster):  # the dead worker's scene
+        cluster.api.delete(f"/api/v1/namespaces/{one}")
+    until("its scene to be gone", lambda: not left_namespaces(cluster), SECONDS)
 
 
 def test_of_a_run_that_was_killed_the_record_tells_how_to_remove_the_mesh(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from pytest_smi.errors import ClusterError
 from pytest_smi.evidence import Case, Instance
 from pytest_smi.mesh.lifecycle import Mesh
 from pytest_smi.mesh.profile import load_profile
-from pytest_smi.mesh.schema_install import Install
 from pytest_smi.spec.releases import ApiVersions
 from pytest_smi.spec.resources import ANY, Backend, TrafficSplit, TrafficTarget
 from pytest_smi.workload.manifests import Deployed
@@ -71,13 +69,14 @@ def work(kubeconfig: Path, run: str, folder: Path) -> None:
     """What a run does in the cluster, once each."""
     cluster = KubeconfigCluster(str(kubeconfig))
     cluster.facts()
-    profile = load_profile("reference")
-    scene = Scene(cluster, replace(profile, install=Install(method="present")), run)
+    flags(folder, None)
+    profile = load_profile(str(folder / "mine.toml"))
+    scene = Scene(cluster, profile, run)
     try:
         scene.settle_in()
         scene.add(Deployed("kettle", scene.namespace), Deployed("teapot", scene.namespace))
         scene.wait()
-        mesh = Mesh(replace(profile, install=Install(method="present")), cluster, folder)
+        mesh = Mesh(profile, cluster, folder)
         case = Case(Instance("", "", "", "", "own", VERSIONS, "all"))
         smi = Smi(scene, mesh, case, ApiVersions(**VERSIONS), mesh.header_encoding(cluster, "v1alpha4"))
         smi.apply(TrafficTarget("tea", [smi.workload("kettle")], smi.workload("teapot"), [ANY()]))

@@ -1,4 +1,4 @@
-"""The page about lazy meshes names faults that exist, and tests that must kill them."""
+"""The page about lazy meshes names tests and faults that exist, and faults that those tests must kill."""
 
 from __future__ import annotations
 

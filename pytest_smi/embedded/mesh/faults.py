@@ -11,6 +11,9 @@ from pytest_smi.embedded.mesh import (
     faults_http,
     faults_lazy,
     faults_memory,
+    faults_metrics,
+    faults_metrics_api,
+    faults_metrics_shape,
     faults_schema,
     faults_scope,
     faults_split,
@@ -33,6 +36,9 @@ MODULES: tuple[ModuleType, ...] = (
     faults_schema,
     faults_scope,
     faults_lazy,
+    faults_metrics,
+    faults_metrics_shape,
+    faults_metrics_api,
 )
 """Where faults are defined; importing them fills the registry."""
 
