@@ -139,8 +139,9 @@ def test_observe_an_open_connection_at_revocation(smi: Smi, kettle: Workload, te
     with Flow(kettle.tcp(teapot), held=True) as flow:
         smi.delete(granted)
         assert_denied(kettle.tcp(teapot))
-    smi.observe("the connection was kept", flow.served == flow.requests)
-    smi.observe("requests on it", flow.as_dict())
+        outlived = flow.running()
+    kept = "kept" if flow.served == flow.requests else "cut"
+    smi.observe("the connection", kept if outlived else "ended by itself before the revocation was in force")
 
 
 @requirement("TA-119")

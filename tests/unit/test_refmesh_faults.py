@@ -11,6 +11,7 @@ from pytest_smi.embedded.mesh import snapshot
 from pytest_smi.embedded.mesh.compiler import compile_policy
 from pytest_smi.embedded.mesh.fault import REGISTRY, fault
 from pytest_smi.embedded.mesh.faults import listing, semantics_of
+from pytest_smi.embedded.mesh.metrics_semantics import MetricsSemantics
 from pytest_smi.embedded.mesh.semantics import Semantics
 from pytest_smi.errors import MeshError
 from pytest_smi.spec.catalogue import catalogue
@@ -66,6 +67,10 @@ MILK = {"name": "milk", "headers": {"X-Milk": "oat", "x-sugar": ".*"}}
 BOTH = {"name": "both", "pathRegex": "/both$", "methods": ["PUT", "PATCH"], "headers": {"x-a": "1"}}
 
 
+def _metrics_requirements() -> list[str]:
+    return [one.id for one in catalogue().values() if one.area == "metrics" or one.id in ("API-030", "XG-010")]
+
+
 def rich() -> snapshot.Snapshot:
     """A world in which every decision of the semantics matters."""
     unknown = {"kind": "Group", "name": "all", "namespace": "tea"}
@@ -91,6 +96,9 @@ def rich() -> snapshot.Snapshot:
         split("far", "outsider", namespace="tea2", china=1),
         split("second", "pots", ["menu"], china=1),
         split("renaming", "brews", renamed=1, glass=2),
+        split("every-port", "wide", broad=1),
+        *service("wide", "china", ports=[port(8080), port(9090)], app="china"),
+        *service("broad", "glass", ports=[port(8080), port(9090)], app="glass"),
         *service("brews", "glass", app="glass"),
         *service("renamed", "china", ports=[port(8080, name="brew")], app="china"),
         *service("small", "glass", ports=[port(9090)], app="glass"),
@@ -139,9 +147,18 @@ def behaviour(semantics: Semantics) -> tuple[Any, ...]:
     )
 
 
-@pytest.mark.parametrize("name", sorted(REGISTRY))
+ABOUT_METRICS = {one.name for one in REGISTRY.values() if one.kills <= {*_metrics_requirements()}}
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY.keys() - ABOUT_METRICS))
 def test_a_fault_decides_something_otherwise(name: str) -> None:
     assert behaviour(semantics_of(name)) != behaviour(Semantics())
+
+
+@pytest.mark.parametrize("name", sorted(ABOUT_METRICS))
+def test_a_fault_of_the_metrics_api_changes_one_of_its_decisions(name: str) -> None:
+    own = [part for part in REGISTRY[name].semantics.__mro__ if not issubclass(Semantics, part)]
+    assert any(hasattr(MetricsSemantics, decision) for part in own for decision in vars(part) if decision[0] != "_")
 
 
 def test_the_reference_decides_alike_every_time() -> None:
@@ -160,7 +177,8 @@ def test_a_fault_names_requirements_of_the_catalogue(one: dict[str, Any]) -> Non
     assert not [prefix for prefix in one["may_touch"] if not any(found.startswith(prefix) for found in known)]
     assert not [found for found in one["kills"] if known[found].level == "open"]
     if one["release"] is None:
-        assert not [found for found in one["kills"] if found[:3] != "API" and "v1alpha4" not in known[found].versions]
+        newest = [found for found in one["kills"] if known[found].area not in ("api", "metrics")]
+        assert not [found for found in newest if "v1alpha4" not in known[found].versions]
 
 
 def test_the_page_lists_every_fault_as_it_is_described() -> None:
