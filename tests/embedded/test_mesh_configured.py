@@ -102,6 +102,18 @@ def test_when_told_to_it_is_judged_all_the_same_and_the_results_say_so(start: St
     assert found["mesh"]["installed"] is False
 
 
+@pytest.fixture
+def without_metrics(cluster: EmbeddedCluster) -> Iterator[None]:
+    """For the length of a test, nobody serves the metrics API."""
+    path = "/apis/apiregistration.k8s.io/v1/apiservices/v1alpha1.metrics.smi-spec.io"
+    found = cluster.api.get(path)
+    cluster.api.delete(path)
+    yield
+    meta = {"name": found["metadata"]["name"], "labels": found["metadata"].get("labels", {})}
+    cluster.api.create({**found, "metadata": meta})
+
+
+@pytest.mark.usefixtures("without_metrics")
 def test_an_api_version_that_the_cluster_does_not_serve_is_named(start: Start) -> None:
     versions = 'access = ["v1alpha3"]\nspecs = ["v1alpha4"]\nmetrics = ["v1alpha1"]'
     assert "not so: the cluster serves TrafficMetrics of metrics.smi-spec.io/v1alpha1 (it does not)" in refused(
