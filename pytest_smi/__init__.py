@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_smi.assertions.access import assert_allowed as assert_allowed
     from pytest_smi.assertions.access import assert_denied as assert_denied
+    from pytest_smi.assertions.access import assert_none_gets_through as assert_none_gets_through
     from pytest_smi.assertions.access import is_allowed as is_allowed
     from pytest_smi.assertions.flows import Flow as Flow
     from pytest_smi.assertions.flows import assert_never_allowed as assert_never_allowed
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "pytest_smi.assertions.access": ("assert_allowed", "assert_denied", "is_allowed"),
+    "pytest_smi.assertions.access": ("assert_allowed", "assert_denied", "assert_none_gets_through", "is_allowed"),
     "pytest_smi.assertions.flows": ("Flow", "assert_never_allowed", "assert_uninterrupted"),
     "pytest_smi.assertions.matrix": ("assert_every_pod_answers", "assert_matrix", "assert_on_one_connection"),
     "pytest_smi.assertions.metrics": ("Answer", "Metrics", "assert_answers", "assert_told", "near"),

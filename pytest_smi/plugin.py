@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_smi.fixtures import smi, smi_cluster, smi_mesh, smi_started, smi_workload
+from pytest_smi.fixtures import smi, smi_cluster, smi_mesh, smi_started, smi_turns, smi_workload
 from pytest_smi.options import OPTIONS, any_given
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_smi.run import Run
 
-__all__ = ["smi", "smi_cluster", "smi_mesh", "smi_started", "smi_workload"]
+__all__ = ["smi", "smi_cluster", "smi_mesh", "smi_started", "smi_turns", "smi_workload"]
 
 pytest.register_assert_rewrite("pytest_smi.assertions")
 
@@ -156,9 +156,14 @@ class Judge:
             self._run.ledger.add_collect(report)
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker what it has in common with the others."""
+        self._run.worker_starts(node)
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """Take a worker's facts of mesh and cluster."""
-        self._run.facts.update(getattr(node, "workeroutput", {}).get("smi", {}))
+        self._run.worker_ended(node, error)
 
 
 @pytest.hookimpl(tryfirst=True)

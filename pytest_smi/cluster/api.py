@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from pytest_smi.cluster.refusals import explain
+from pytest_smi.cluster.refusals import concerns_object, explain
 from pytest_smi.cluster.transport import PATIENCE_SECONDS, Ask, Transport
 from pytest_smi.errors import ClusterError
 
@@ -35,11 +35,13 @@ class Refused(ClusterError):
     """The API server answered with something else than success; `status` is its `Status` object.
 
     Where nobody expects it, it is a fault of cluster or harness, as when the user of the kubeconfig lacks a right.
+    `concerns_object` tells whether it is a judgement of the object sent, and not of the sender or the server.
     """
 
     def __init__(self, code: int, status: Mapping[str, Any], request: str) -> None:
         super().__init__(*explain(code, status, request))
         self.code = code
+        self.concerns_object = concerns_object(code, status)
         self.status = dict(status)
         self.reason = str(status.get("reason", ""))
         self.message = str(status.get("message", ""))
@@ -147,15 +149,15 @@ class Api:
         query = {"fieldManager": MANAGER, "force": "true", **query}
         return dict(self._checked("PATCH", path_to(manifest), manifest, content=_CONTENT["apply"], query=query))
 
-    def write(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    def write(self, manifest: Mapping[str, Any], **query: Any) -> dict[str, Any]:
         """Create an object or, where there is one of its name, replace it."""
         try:
-            return self.create(manifest)
+            return self.create(manifest, **query)
         except Refused as refusal:
             if refusal.code != 409:
                 raise
         version = self.get(path_to(manifest))["metadata"]["resourceVersion"]
-        return self.replace({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}})
+        return self.replace({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}}, **query)
 
     def replace(self, manifest: Mapping[str, Any], **query: Any) -> dict[str, Any]:
         """Update an object as a whole."""

@@ -138,8 +138,8 @@ class Smi:
     def refused(self, *resources: Resource) -> Refused | None:
         """Like `apply`, for objects that may rightly be refused: returns the refusal, or None when all were taken.
 
-        Raises `Refused` when the API server fails (5xx): that says nothing about the object. `Raw` SMI objects are
-        created or replaced: server-side apply answers 500 for fields and types that it cannot merge.
+        Raises `Refused` when the API server fails or we lack the right: that says nothing about the object. `Raw` SMI
+        objects are created or replaced: server-side apply answers 500 for fields and types that it cannot merge.
         """
         plain = {path_to(one.manifest) for one in resources if isinstance(one, Raw) and one.manifest["kind"] in KINDS}
         for manifest in self.render(*resources):
@@ -151,13 +151,29 @@ class Smi:
                     write = self.api.write if path_to(manifest) in plain else self.api.apply
                     write(manifest)
                 except Refused as refusal:
-                    if refusal.code >= 500:  # the server broke down over it: that is no refusal
+                    if not refusal.concerns_object:  # the server broke down over it, or it is not ours to apply
                         raise
                     step.details["refused"] = {"code": refusal.code, "message": refusal.message}
                     return refusal
                 self.applied[path_to(manifest)] = manifest
                 self.changed_at = time.monotonic()
         return None
+
+    def tried(self, resource: Raw) -> dict[str, Any] | Refused:
+        """What the API server would store of a manifest, or why it refuses it: a dry run, which no mesh sees.
+
+        For objects that a mesh may choke on. Raises `Refused` when the API server fails (5xx).
+        """
+        (manifest,) = self.render(resource)
+        with self.case.step("apply", f"dry run of {manifest['kind']} {manifest['metadata']['name']}") as step:
+            self.case.manifests.append(manifest)
+            try:
+                return self.api.write(manifest, dryRun="All")
+            except Refused as refusal:
+                if refusal.code >= 500:
+                    raise
+                step.details["refused"] = {"code": refusal.code, "message": refusal.message}
+                return refusal
 
     def delete(self, *resources: Resource) -> None:
         """Delete resources that this test applied."""

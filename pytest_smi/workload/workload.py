@@ -142,6 +142,10 @@ class Workload:
         """A line over a TCP connection, and `body` after it, both to be echoed unaltered."""
         return self._plain("tcp", to, port, body)
 
+    def half_close(self, to: Workload | Target | str, port: int = ports.TCP[0], body: str = "") -> Call:
+        """As `tcp`, but the client ends its side when it has sent all; the echo, and then the server's end, follow."""
+        return self._plain("half-close", to, port, body)
+
     def banner(self, to: Workload | Target | str, port: int = ports.BANNER[0]) -> Call:
         """A TCP connection on which the server speaks first."""
         return self._plain("banner", to, port)

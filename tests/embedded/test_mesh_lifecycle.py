@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Any
 import pytest
 
 from pytest_smi.cluster.embedded import EmbeddedCluster
-from pytest_smi.mesh.install import remove
 from pytest_smi.mesh.record import records
 from tests.embedded.cluster_process import until
 from tests.embedded.run_process import SECONDS, PytestRun
@@ -154,8 +154,20 @@ def test_ctrl_c_amid_a_test_takes_the_mesh_away(
     assert run.processes() == {}
 
 
-def test_of_a_run_that_was_killed_the_record_tells_how_to_remove_the_mesh(
-    cluster: EmbeddedCluster, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_worker_that_is_killed_does_not_keep_the_mesh(cluster: EmbeddedCluster, start: Start, tmp_path: Path) -> None:
+    before = everything(cluster)
+    run = start(INSTALL, "test_long.py", "-n1")
+    (worker,) = run.reached()
+    os.kill(worker, signal.SIGKILL)
+    (tmp_path / "stop").touch()
+    assert run.status == 3, run.said
+    assert calls(tmp_path) == ["install", "uninstall"]
+    assert run.processes() == {}
+    assert everything(cluster) == before
+
+
+def test_the_mesh_of_a_run_that_was_killed_is_removed_by_clean(
+    cluster: EmbeddedCluster, start: Start, tmp_path: Path
 ) -> None:
     before = everything(cluster)
     run = start(INSTALL, "test_long.py", "-n0")
@@ -166,12 +178,11 @@ def test_of_a_run_that_was_killed_the_record_tells_how_to_remove_the_mesh(
     again = start(INSTALL, FEW, "-n0")
     assert again.status == 3
     assert f"namespace {NAMESPACE} is there already, made by run {record.run}" in ending(again)
-    monkeypatch.setenv("STANDIN_PYTHON", sys.executable)
-    remove(cluster, record)
+    command = [sys.executable, "-m", "pytest_smi.cli", "clean", f"--kubeconfig={cluster.kubeconfig}", "--wait"]
+    env = {**os.environ, "STANDIN_PYTHON": sys.executable, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 0, done.stderr
+    assert f"removed the mesh standin of run {record.run}, namespace {NAMESPACE}" in done.stdout
     assert calls(tmp_path) == ["install", "uninstall"]
     assert records(cluster.api) == []
-    left = everything(cluster) - before
-    assert {line.split()[1].split("/")[0] for line in left} <= {"", f"tea-{record.run}", f"tea2-{record.run}"}
-    for name in (f"tea-{record.run}", f"tea2-{record.run}"):
-        cluster.api.delete(f"/api/v1/namespaces/{name}")
-    until("the scene to be gone", lambda: everything(cluster) == before, SECONDS)
+    assert everything(cluster) == before

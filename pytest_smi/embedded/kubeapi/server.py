@@ -8,7 +8,7 @@ import inspect
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from pytest_smi.embedded.kubeapi import negotiation, routing, status
@@ -193,6 +193,8 @@ class ApiServer:
             return cast("AnyResponse", await settled(self.pod_subresources[target.subresource](wanted)))
         if target.subresource == "token" and resource.key == ("", "serviceaccounts"):
             return await self._token(call)
+        if _applies(request) and self.state.store.get(resource.key, *call.key) is None:
+            await self._check_allowed(replace(routing.attributes(request, target), verb="create"))
         return await self._resources.answer(call)
 
     def _posted(self, call: Call) -> Object:
@@ -219,3 +221,8 @@ class ApiServer:
         body = self._posted(call)
         account = self.state.record(call).obj
         return json_response(201, await settled(self.token_request(account, body, call.request)))
+
+
+def _applies(request: Request) -> bool:
+    """Whether this is a server-side apply, which creates what is not there: that takes another right."""
+    return request.method == "PATCH" and request.headers.get("content-type", "").startswith("application/apply-patch")

@@ -1,0 +1,24 @@
+"""`pytest-smi rbac`: prints the least role with which a run works against a mesh that is there already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "Print the least privileges that a run needs, as manifests for kubectl apply -f -"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--namespace", default="default", metavar="NAME", help="namespace of the ServiceAccount")
+    parser.add_argument("--account", default="pytest-smi", metavar="NAME", help="name of the ServiceAccount")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print them."""
+    from pytest_smi.cluster.rights import as_yaml
+
+    print(as_yaml(given.namespace, given.account), end="")
+    return 0
