@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -13,11 +14,12 @@ from pytest_smi.embedded.kubeapi.http import Request, Response, json_response
 from pytest_smi.embedded.kubeapi.status import ApiError
 from pytest_smi.embedded.mesh.metrics_api import LAG_SECONDS, MetricsApi
 from pytest_smi.embedded.mesh.metrics_log import Journal
-from pytest_smi.spec.metrics import MEASURED, metrics_path
+from pytest_smi.embedded.mesh.metrics_server import registration
+from pytest_smi.spec.metrics import MEASURED, ROOT, metrics_path
 from tests.unit.refmesh_objects import meta, pod, split, world
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Coroutine
 
     from pytest_smi.embedded.mesh.semantics import Semantics
     from pytest_smi.embedded.mesh.snapshot import Snapshot
@@ -131,17 +133,31 @@ def request(path: str, method: str = "GET") -> Request:
     return Request(method, target, path, parse_qs(query), {"x-remote-group": "system:masters"}, b"")
 
 
-def answer(semantics: Semantics, folder: Path, path: str, method: str = "GET") -> Response:
-    """What is sent to the API server for this request (the head alone, where the body never ends)."""
-    (folder / "traffic.log").write_text("".join(f"{one}\n" for one in traffic()))
+def answer(
+    semantics: Semantics, folder: Path, path: str, method: str = "GET", lines: list[str] | None = None
+) -> Response:
+    """What is sent to the API server for this request (the kind of response, where the body never ends).
+
+    `lines` is the traffic, if not the usual one.
+    """
+    (folder / "traffic.log").write_text("".join(f"{one}\n" for one in (traffic() if lines is None else lines)))
     api = MetricsApi(semantics, Journal(folder), tea, fetch, lambda: NOW)
     asked = request(path, method)
     try:
-        found = json_response(200, asyncio.run(api.answer(asked)))
+        found = json_response(200, _finished(api.answer(asked)))
     except ApiError as refusal:
         found = json_response(refusal.code, refusal.status)
     sent = semantics.sent(asked, found)
     return sent if isinstance(sent, Response) else Response(sent.status, type(sent).__name__.encode())
+
+
+def _finished(answering: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """The result of a coroutine that waits for nothing, without the cost of an event loop."""
+    try:
+        answering.send(None)
+    except StopIteration as end:
+        return dict(end.value)
+    raise AssertionError("it waits for something")
 
 
 def body(semantics: Semantics, folder: Path, path: str) -> dict[str, Any]:
@@ -150,3 +166,19 @@ def body(semantics: Semantics, folder: Path, path: str) -> dict[str, Any]:
     assert found.status == 200, found.body
     told: dict[str, Any] = json.loads(found.body)
     return told
+
+
+def everything_told(semantics: Semantics) -> tuple[Any, ...]:
+    """All that a fault about metrics could decide otherwise."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        told = [answer(semantics, folder, path) for path in (ROOT, *PATHS)]
+        told += [answer(semantics, folder, metrics_path("pods", SPACE), "POST")]
+        told += [answer(semantics, folder, metrics_path("pods", SPACE), lines=[])]  # traffic has stopped
+    (before,), edited = tea().all("TrafficSplit"), split("pour", "pots", china=1)
+    weights = [semantics.backend(one, one["spec"]["backends"][0]) for one in (before, edited)]
+    anyone = request(metrics_path("pods", SPACE))
+    anyone.headers.clear()
+    others = semantics.sent(anyone, json_response(200, {}))
+    trusted = semantics.trusts(None, ("front-proxy-client",))
+    return told, weights, others, trusted, registration(6443, b"pem", semantics)
