@@ -27,9 +27,8 @@ def context(versions: ApiVersions, *absent: str, served: Any = ("v1alpha1", "v1a
         features=SimpleNamespace(absent=absent),
         versions=SimpleNamespace(specs=served),
     )
-    mesh: Any = SimpleNamespace(
-        profile=profile, header_encoding=lambda _, specs: "map" if specs == "v1alpha4" else "array"
-    )
+    encodings = {"v1alpha4": "map"}
+    mesh: Any = SimpleNamespace(profile=profile, header_encoding=lambda _, specs: encodings.get(specs, "array"))
     scene: Any = SimpleNamespace(namespace="tea", run="1", numbers=count(1), cluster=SimpleNamespace(api=None))
     return Smi(scene, mesh, Case(INSTANCE), versions, "array")
 
@@ -71,9 +70,14 @@ def test_what_a_mesh_lacks_makes_a_test_unsupported() -> None:
 
 
 def test_malformed_objects_are_tried_in_a_dry_run_and_left_no_trace_of() -> None:
-    smi, asked = context(NEWEST), []
-    api = SimpleNamespace(write=lambda manifest, **query: asked.append(query) or manifest)
-    smi.scene.cluster = cast("Any", SimpleNamespace(api=api))
+    smi = context(NEWEST)
+    asked: list[dict[str, Any]] = []
+
+    def write(manifest: dict[str, Any], **query: Any) -> dict[str, Any]:
+        asked.append(query)
+        return manifest
+
+    smi.scene.cluster = cast("Any", SimpleNamespace(api=SimpleNamespace(write=write)))
     (manifest,) = smi.render(HTTPRouteGroup("menu", [GET("/pour$")]))
     assert smi.tried(Raw(manifest)) == manifest
     assert asked == [{"dryRun": "All"}]
