@@ -9,7 +9,6 @@ from pytest_smi import (
     Deployed,
     Flow,
     HTTPRouteGroup,
-    RouteRef,
     Rule,
     Smi,
     TCPRoute,
@@ -32,7 +31,7 @@ def tea(smi: Smi, kettle: Workload, teapot: Workload) -> TrafficTarget:
     """Grants /pour by a group that stands by itself: deleting this TrafficTarget leaves the group where it is."""
     menu = HTTPRouteGroup("menu", [POUR])
     smi.apply(menu)
-    return TrafficTarget("tea", [kettle], teapot, [RouteRef("HTTPRouteGroup", menu.name)])
+    return TrafficTarget("tea", [kettle], teapot, [menu.reference])
 
 
 def unchanged(smi: Smi, *workloads: Workload) -> None:
@@ -84,7 +83,7 @@ def test_editing_the_rules_is_followed(smi: Smi, kettle: Workload, teapot: Workl
     smi.apply(TrafficTarget("tea", [kettle], teapot, [Rule(menu, [STIR])]))
     assert_allowed(kettle.get(teapot, "/stir"))
     assert_denied(kettle.get(teapot, "/pour"))
-    smi.apply(TrafficTarget("tea", [kettle], teapot, [RouteRef("HTTPRouteGroup", extra.name)]))
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [extra.reference]))
     assert_allowed(kettle.get(teapot, "/clean"))
     assert_denied(kettle.get(teapot, "/stir"))
 

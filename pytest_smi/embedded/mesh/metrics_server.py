@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_smi.embedded.client import ApiFailure
 from pytest_smi.embedded.kubeapi import status
 from pytest_smi.embedded.kubeapi.http import HttpServer, Request, json_response
-from pytest_smi.embedded.mesh.install import MANAGER, OWNER_LABEL
+from pytest_smi.embedded.mesh.install import MANAGER, OWNER_LABEL, find, ours
 from pytest_smi.embedded.mesh.webhook import server_context
 from pytest_smi.errors import MeshError
 from pytest_smi.spec.metrics import API_SERVICE, GROUP, VERSION
@@ -65,6 +65,9 @@ class MetricsServer:
         await self._server.close()
 
     async def _register(self, port: int) -> None:
+        found = await find(self._client, f"{_API_SERVICES}/{API_SERVICE}")
+        if found is not None and not ours(found):
+            raise MeshError(f"the cluster has an APIService {API_SERVICE} of somebody else", "delete it first")
         for path, manifest in registration(port, self._authority.pem, self._semantics):
             await self._client.patch(path, manifest, kind="apply", manager=MANAGER)
 
@@ -113,6 +116,17 @@ def registration(port: int, ca_pem: bytes, semantics: Semantics) -> list[tuple[s
         (f"{_API_SERVICES}/{API_SERVICE}", _api_service(ca_pem, labels)),
     ]
     return semantics.registered(found)
+
+
+async def unregister(client: Client) -> list[str]:
+    """Delete what we registered; returns the names."""
+    deleted = []
+    for path in (f"{_API_SERVICES}/{API_SERVICE}", f"/api/v1/namespaces/{_NAMESPACE}"):
+        found = await find(client, path)
+        if found is not None and ours(found):
+            await client.delete(path)
+            deleted.append(found["metadata"]["name"])
+    return deleted
 
 
 def _api_service(ca_pem: bytes, labels: dict[str, str]) -> dict[str, Any]:
