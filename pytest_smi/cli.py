@@ -1,6 +1,7 @@
 """`pytest-smi COMMAND`: what is done beside test runs. A module in pytest_smi/commands for each command.
 
-Exit status: 0 done, 3 cluster or harness kept us from it, 4 a flag is wrong; each with one line on what to do.
+Exit status: 0 done, 1 what the command itself says (`compare`: runs differ), 3 cluster or harness kept us from it, 4 a
+flag is wrong; each with one line on what to do.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pytest_smi.errors import HarnessError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = ("clean", "collect", "in-pod", "job", "rbac")
+COMMANDS = ("catalog", "clean", "collect", "compare", "in-pod", "job", "rbac")
 DONE, TROUBLE, USAGE = 0, 3, 4
 
 
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(given.run(given))
     except HarnessError as fault:
         print(f"pytest-smi: {fault}", file=sys.stderr)
-        return TROUBLE
+        return USAGE if isinstance(fault, LookupError) else TROUBLE  # an unknown name is a wrong flag
     except KeyboardInterrupt:
         print("pytest-smi: interrupted", file=sys.stderr)
         return TROUBLE

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_smi.fixtures import smi, smi_cluster, smi_mesh, smi_started, smi_workload
+from pytest_smi.fixtures import smi, smi_cluster, smi_mesh, smi_started, smi_turns, smi_workload
 from pytest_smi.options import OPTIONS, any_given
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_smi.run import Run
 
-__all__ = ["smi", "smi_cluster", "smi_mesh", "smi_started", "smi_workload"]
+__all__ = ["smi", "smi_cluster", "smi_mesh", "smi_started", "smi_turns", "smi_workload"]
 
 pytest.register_assert_rewrite("pytest_smi.assertions")
 

@@ -56,8 +56,8 @@ class Run:
         self.config = config
         self.settings = settings
         self.profile = profile
-        self.processes = Processes(config)
         self.declared = declared
+        self.processes = Processes(config)
         self.started = dt.datetime.now(dt.UTC)
         self.facts: dict[str, Any] = {}
         self.ledger = Ledger(self._crashed_in)

@@ -72,15 +72,16 @@ def _known(fault: str) -> None:
 
 def _contradictions(settings: Settings, profile: Profile, config: pytest.Config) -> None:
     provider = (settings.cluster or profile.cluster).partition(":")[0]
-    if settings.fault and profile.install.method != "reference":
+    is_reference = profile.install.method == "reference"
+    if settings.fault and not is_reference:
         raise BadSetting(f"--smi-fault={settings.fault} needs --smi-mesh=reference: only that mesh has seeded defects")
     if provider != "kubeconfig" and (settings.context or settings.kubeconfig):
         raise BadSetting(
             f"--smi-context and --smi-kubeconfig do not go with the {provider} cluster: add --smi-cluster=kubeconfig"
         )
-    if provider in TOOLS and profile.install.method == "reference":
+    if provider in TOOLS and is_reference:
         raise BadSetting(f"the reference mesh does not run on {provider}: leave out --smi-cluster={settings.cluster}")
-    if provider == "embedded" and profile.install.method != "reference":
+    if provider == "embedded" and not is_reference:
         raise BadSetting(
             f"the embedded cluster runs only the reference mesh: run {settings.mesh} with --smi-cluster=kubeconfig"
         )

@@ -178,12 +178,18 @@ def test_recreating_leads_to_the_same_state(smi: Smi, kettle: Workload, intruder
 
 @requirement("TA-121")
 def test_other_objects_changes_cause_no_gap(smi: Smi, kettle: Workload, cosy: Workload, teapot: Workload) -> None:
-    """While many unrelated TrafficTargets come and go, a granted flow goes on without a failure."""
+    """While fifty unrelated TrafficTargets come, change and go, a granted flow goes on without a failure."""
     smi.apply(TrafficTarget("tea", [kettle], teapot, [POUR]))
     assert_allowed(kettle.get(teapot, "/pour"))
-    others = [TrafficTarget(f"other-{number}", [teapot], cosy, [ANY(f"/{number}$")]) for number in range(10)]
+    cups, mugs = (
+        [HTTPRouteGroup(f"other-{number}", [ANY(f"/{path}-{number}$", name="serve")]) for number in range(50)]
+        for path in ("cup", "mug")
+    )
+    others = [TrafficTarget(cup.name, [teapot], cosy, [Rule(cup, ["serve"])]) for cup in cups]
     with assert_uninterrupted(kettle.get(teapot, "/pour")):
         smi.apply(*others)
-        assert_allowed(teapot.get(cosy, "/9"))
+        assert_allowed(teapot.get(cosy, "/cup-49"))
+        smi.apply(*mugs)
+        assert_allowed(teapot.get(cosy, "/mug-49"))
         smi.delete(*others)
-        assert_denied(teapot.get(cosy, "/9"))
+        assert_denied(teapot.get(cosy, "/mug-49"))

@@ -99,11 +99,11 @@ def test_protocols_in_which_the_server_speaks_first_pass(
 
 @requirement("TSC-068")
 def test_bytes_are_carried_unaltered(smi: Smi, kettle: Workload, intruder: Workload, teapot: Workload) -> None:
-    """A quarter of a megabyte of random bytes comes back as it was sent."""
+    """A megabyte of random bytes comes back as it was sent, also when the client ends its side of the connection."""
     smi.apply(TrafficTarget("tea", [kettle], teapot, [TCPRoute("tea-ports")]))
-    noise = random.Random(2021).randbytes(180_000).decode("latin-1")
-    assert_allowed(kettle.tcp(teapot, body=noise), times=1)
-    assert_denied(intruder.tcp(teapot))
+    noise = random.Random(2021).randbytes(700_000).decode("latin-1")  # on the wire every other one takes two bytes
+    assert_allowed(kettle.tcp(teapot, body=noise), kettle.half_close(teapot, body=noise), times=1)
+    assert_denied(intruder.tcp(teapot), intruder.half_close(teapot))
 
 
 @requirement("TSC-069")

@@ -1,5 +1,6 @@
 """Split, structure: what may stand behind a root."""
 
+from binascii import crc32
 from collections.abc import Callable
 
 from pytest_smi import (
@@ -140,16 +141,23 @@ def test_observe_the_host_that_a_backend_sees(smi: Smi, kettle: Workload, teapot
 
 @requirement("TS-074")
 def test_a_split_request_is_carried_unchanged(smi: Smi, kettle: Workload, teapots: Target, glass: Workload) -> None:
-    """Method, path, query and headers arrive as they were sent."""
+    """Method, path, query, headers and body arrive as they were sent, and the application's status comes back."""
     smi.apply(TrafficSplit("pour", teapots, {glass: 1}))
     call = kettle.request("PUT", teapots, "/cup/%C3%A9?milk=oat&n=1", headers={"x-milk": "oat"}, body="sugar")
     assert_only(call, glass)
     echo = call.answer()
-    asked = {"method": "PUT", "path": "/cup/%C3%A9?milk=oat&n=1"}
-    got = {name: echo[name] for name in asked}
+    body = {"bytes": 5, "crc32": crc32(b"sugar")}
+    asked = {"method": "PUT", "path": "/cup/%C3%A9?milk=oat&n=1", "body": body}
+    got = {name: echo.get(name) for name in asked}
     assert_that(smi, got == asked, f"the application receives {asked}", got)
     headers = [(name.lower(), value) for name, value in echo["headers"]]
     assert_that(smi, ("x-milk", "oat") in headers, "the application receives the header x-milk: oat", headers)
+    glass.pod.agent.behaviour(status=418)
+    try:
+        status = call.send()[0].status
+        assert_that(smi, status == 418, "the client receives the application's status 418", status)
+    finally:
+        glass.pod.agent.behaviour()
 
 
 @requirement("TS-075")

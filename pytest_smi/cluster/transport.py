@@ -83,7 +83,7 @@ class Transport:
         attempts = self.attempts()
         while True:
             try:
-                answer = self._once(ask, stream=stream)
+                answer = self.once(ask, stream=stream)
             except ClusterError as fault:
                 cause = fault.__cause__
                 if not (ask.repeatable or (cause and never_arrived(cause))) or not attempts.another():
@@ -111,10 +111,11 @@ class Transport:
         """For one request that may be sent again: how often, and for how long."""
         return Attempts(self._patience if self._answered else min(_FIRST_SECONDS, self._patience))
 
-    def _once(self, ask: Ask, *, stream: bool) -> Any:
+    def once(self, ask: Ask, *, stream: bool, seconds: float | None = None) -> Any:
+        """One attempt, in which the server may be silent for so many seconds. Raises ClusterError as `send` does."""
         import urllib3
 
-        timeout = urllib3.Timeout(connect=self._timeout, read=self._timeout)
+        timeout = urllib3.Timeout(connect=self._timeout, read=seconds or self._timeout)
         headers = {**ask.headers, **self.credentials()}
         try:
             return self._pool.request(

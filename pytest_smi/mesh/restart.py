@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_smi.cluster.ownership import run_of
+from pytest_smi.cluster.waiting import until
 from pytest_smi.errors import MeshError
-from pytest_smi.mesh.objects import until
 from pytest_smi.mesh.ready import Readiness
 
 if TYPE_CHECKING:
@@ -44,5 +44,5 @@ def restart(cluster: Cluster, profile: Profile) -> None:
         def gone(pods: str = pods, selector: str = selector, old: set[str] = old) -> bool:
             return not any(one["metadata"]["uid"] in old for one in cluster.api.list(pods, labelSelector=selector))
 
-        until(gone, profile.ready.seconds, f"the pods of {name} to go")
+        until(gone, f"the pods of {name} to go", f"kubectl get pods -n {space}", profile.ready.seconds)
     Readiness(cluster, profile).wait(brought=True)

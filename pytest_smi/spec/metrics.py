@@ -29,7 +29,7 @@ PERCENTILES: Mapping[str, float] = MappingProxyType(
 )
 """Latency metric -> the share of requests that were at most so slow."""
 SUCCESS, FAILURE = "success_count", "failure_count"
-NAMES = (*PERCENTILES, SUCCESS, FAILURE)
+METRIC_NAMES = (*PERCENTILES, SUCCESS, FAILURE)
 """The names of the metrics in a TrafficMetrics, as the document lists them."""
 
 DIRECTIONS = ("to", "from")
@@ -73,7 +73,7 @@ MEASURED: Mapping[str, Measured] = MappingProxyType(_measured())
 """Resource name -> what it measures: the full list of MET §Kubernetes API, in its order."""
 
 
-def path_of(plural: str, namespace: str = "", name: str = "", *, edges: bool = False) -> str:
+def metrics_path(plural: str, namespace: str = "", name: str = "", *, edges: bool = False) -> str:
     """The path of a list of metrics or, with a name, of one object's; `edges`: of that object's edges."""
     space = f"/namespaces/{quote(namespace)}" if namespace else ""
     end = f"/{quote(name)}" if name else ""

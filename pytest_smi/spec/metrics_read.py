@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pytest_smi.spec.metrics import DIRECTIONS, FAILURE, GROUP_VERSION, KIND, LIST_KIND, NAMES, SIDES, SUCCESS
+from pytest_smi.spec.metrics import DIRECTIONS, FAILURE, GROUP_VERSION, KIND, LIST_KIND, METRIC_NAMES, SIDES, SUCCESS
 from pytest_smi.spec.quantities import quantity
 
 if TYPE_CHECKING:
@@ -23,6 +23,13 @@ _DURATION = re.compile(r"(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+"
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")
+_FIELDS: dict[str, tuple[type, str]] = {
+    "resource": (dict, "object"),
+    "edge": (dict, "object"),
+    "timestamp": (str, "text"),
+    "window": (str, "text"),
+    "metrics": (list, "list"),
+}
 UNITS = {"seconds": 1.0, "s": 1.0, "milliseconds": 1e-3, "ms": 1e-3}
 """Unit of a latency -> seconds: the document's `seconds`, and the `ms` that implementations write."""
 
@@ -79,6 +86,12 @@ class Item:
     def check_kind(self) -> None:
         """`kind` and `apiVersion` are those of a TrafficMetrics (TM-035). Raises BadMetrics."""
         _check_kind(self.raw, KIND, self.where)
+
+    def check_fields(self) -> None:
+        """The five fields are there, each of the JSON type that it should have (TM-020). Raises BadMetrics."""
+        for name, (kind, title) in _FIELDS.items():
+            if not isinstance(self.raw.get(name), kind):
+                raise BadMetrics(f"{self.where}.{name}: {_show(self.raw.get(name))} is no {title}")
 
     @property
     def resource(self) -> Reference:
@@ -147,7 +160,7 @@ class Item:
     def metrics(self) -> dict[str, dict[str, Any]]:
         """The metrics by name: each of the five once, and no other (TM-022)."""
         found = self._listed()
-        for name in NAMES:
+        for name in METRIC_NAMES:
             if name not in found:
                 raise BadMetrics(f"{self.where}.metrics: {name} is missing")
         return found
@@ -161,7 +174,7 @@ class Item:
         for number, one in enumerate(listed):
             metric = _table(one, f"{where}[{number}]")
             name = metric.get("name")
-            if name not in NAMES:
+            if name not in METRIC_NAMES:
                 raise BadMetrics(f"{where}[{number}].name: {_show(name)} is no metric of the document")
             if name in found:
                 raise BadMetrics(f"{where}: {name} is there twice")

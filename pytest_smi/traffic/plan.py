@@ -15,7 +15,7 @@ from pytest_smi.traffic.ids import new_id
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Protocol = Literal["http1", "h2c", "grpc", "tcp", "banner", "udp", "raw"]
+Protocol = Literal["http1", "h2c", "grpc", "tcp", "half-close", "banner", "udp", "raw"]
 
 _NOT_OF_THE_PEER = ("unsupported:", "local:")
 

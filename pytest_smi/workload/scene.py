@@ -15,6 +15,7 @@ from pytest_smi.cluster.api import path_of
 from pytest_smi.cluster.lease import Lease
 from pytest_smi.cluster.leftovers import namespace, remove, wait_gone
 from pytest_smi.cluster.ownership import create
+from pytest_smi.cluster.waiting import until
 from pytest_smi.errors import NotConfigured, WorkloadError
 from pytest_smi.mesh.injection import trouble
 from pytest_smi.mesh.schema import Injection
@@ -22,7 +23,7 @@ from pytest_smi.paths import shipped
 from pytest_smi.workload import manifests as m
 from pytest_smi.workload import ports
 from pytest_smi.workload.call import Target
-from pytest_smi.workload.readiness import until, until_ready
+from pytest_smi.workload.readiness import SCENE_SECONDS, until_ready
 from pytest_smi.workload.workload import Pod, Workload
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ class Scene:
                     lambda path=path: self.cluster.api.find(path) is None,  # type: ignore[misc]
                     f"{workload} to go",
                     f"kubectl get -n {workload.namespace} deployments,pods",
+                    SCENE_SECONDS,
                 )
 
     def wait(self, *workloads: Workload) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e import cgroups, contents, control, debian, machine, network, node
+from tests.e2e import cgroups, contents, control, debian, host, machine, network, node
 from tests.e2e.builds import built
 from tests.e2e.folders import HERE, state
 from tests.e2e.machine import Machine
@@ -75,6 +75,7 @@ def up(nodes: int = 1) -> Cluster:
     for name in ("etcd", "kubernetes"):
         built(name)
     base = [contents.pause(), contents.coredns()]
+    host.widen()
     _boot(cluster)
     names = {one.name: network.address(index) for index, one in enumerate(cluster.machines)}
     pki = Pki(state() / "pki", f"https://{network.address(0)}:{control.PORT}")
@@ -123,6 +124,7 @@ def down() -> None:
     """End the cluster, whoever started it, and remove all that it wrote; what was built stays."""
     machine.end(state())
     cgroups.remove()
+    host.restore()
     shutil.rmtree(state(), ignore_errors=True)
     if state().exists():
         raise E2eError(f"{state()} could not be removed: is something mounted there?")

@@ -80,6 +80,11 @@ def everything(cluster: EmbeddedCluster) -> set[str]:
     return {f"{path} {one['metadata'].get('namespace', '')}/{one['metadata']['name']}" for path, one in found}
 
 
+def left_namespaces(cluster: EmbeddedCluster) -> list[str]:
+    found = cluster.api.list("/api/v1/namespaces", labelSelector="pytest-smi.dev/run")
+    return [str(one["metadata"]["name"]) for one in found]
+
+
 def calls(folder: Path) -> list[str]:
     return (folder / "calls").read_text().split() if (folder / "calls").exists() else []
 
@@ -154,6 +159,18 @@ def test_ctrl_c_amid_a_test_takes_the_mesh_away(
     assert run.processes() == {}
 
 
+def test_a_worker_that_is_killed_does_not_keep_the_mesh(cluster: EmbeddedCluster, start: Start, tmp_path: Path) -> None:
+    run = start(INSTALL, "test_long.py", "-n1")
+    (worker,) = run.reached()
+    os.kill(worker, signal.SIGKILL)
+    (tmp_path / "stop").touch()
+    assert run.status == 3, run.said
+    assert calls(tmp_path) == ["install", "uninstall"]
+    assert run.processes() == {}
+    assert not cluster.api.find(f"/api/v1/namespaces/{NAMESPACE}")
+    assert left_namespaces(cluster) == [], "nor its scene"
+
+
 def test_the_mesh_of_a_run_that_was_killed_is_removed_by_clean(
     cluster: EmbeddedCluster, start: Start, tmp_path: Path
 ) -> None:
@@ -173,4 +190,4 @@ def test_the_mesh_of_a_run_that_was_killed_is_removed_by_clean(
     assert f"removed the mesh standin of run {record.run}, namespace {NAMESPACE}" in done.stdout
     assert calls(tmp_path) == ["install", "uninstall"]
     assert records(cluster.api) == []
-    assert everything(cluster) == before
+    until("all of the mesh to be gone", lambda: everything(cluster) == before, SECONDS)

@@ -72,7 +72,7 @@ class Renderer:
         return {
             "clusters": ((policy.pods, policy.services, policy.plain), lambda: clusters(policy, tls)),
             "inbound": (
-                (policy.inbound, policy.pods, policy.unavailable),
+                (policy.inbound, policy.pods, policy.unavailable, policy.answers, policy.leak),
                 lambda: [envoy_routes.inbound(policy)],
             ),
             "services": (routing, lambda: [envoy_routes.services(policy)]),

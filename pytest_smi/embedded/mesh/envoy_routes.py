@@ -17,37 +17,56 @@ from pytest_smi.embedded.mesh.envoy_base import (
     DESTINATION_HEADER,
     STREAMS,
     Resource,
+    format_string,
     service_cluster,
     typed,
 )
 from pytest_smi.embedded.mesh.envoy_rbac import enforce, enforce_at_client, exact_header, header
+from pytest_smi.embedded.mesh.model import ANYONE, Grant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pytest_smi.embedded.mesh.model import Grant, HttpMatch, Policy, Protocol, Route, ServicePort
+    from pytest_smi.embedded.mesh.model import Answers, HttpMatch, PodKey, Policy, Protocol, Route, ServicePort
 
 
 def inbound(policy: Policy) -> Resource:
     """What each port of each meshed pod lets in. A port without grants is not listed, and what is not is refused."""
     addresses = {pod.key: pod.ip for pod in policy.pods}
-    hosts = [
-        _host(addresses[key], port, [_inbound_route(protocol, grants)])
-        for (key, port, protocol), grants in policy.inbound.items()
-        if protocol != "udp" and grants and not policy.unavailable
-    ]
     refusal = {"direct_response": {"status": 503 if policy.unavailable else 403}}
     everything: list[Resource] = [{"connect_matcher": {}}, {"prefix": "/"}]
     refused = [{"match": match, **refusal} for match in everything]
+    hosts = []
+    for (key, port, protocol), grants in policy.inbound.items():
+        leak = [_leak(protocol, policy.leak)] if policy.leak else []
+        if protocol != "udp" and (grants or leak) and not policy.unavailable:
+            judged = [_inbound_route(protocol, grants, key, policy.answers)] if grants else refused
+            hosts.append(_host(addresses[key], port, [*leak, *judged]))
     return _table("inbound", [*hosts, {"name": "refused", "domains": ["*"], "routes": refused}])
 
 
-def _inbound_route(protocol: Protocol, grants: Iterable[Grant]) -> Resource:
+def _inbound_route(protocol: Protocol, grants: Iterable[Grant], pod: PodKey, answers: Answers) -> Resource:
     match: Resource = {"prefix": "/"} if protocol == "http" else {"connect_matcher": {}}
+    enforced: Resource = {"match": match, "typed_per_filter_config": enforce(grants)}
+    if protocol == "http" and answers != "application":
+        return {**enforced, "direct_response": _canned(pod, forged=answers == "forger")}
     forward: Resource = {"cluster": APP, "timeout": "0s"}
     if protocol == "tcp":
         forward["upgrade_configs"] = [{"upgrade_type": "CONNECT", "connect_config": {}}]
-    return {"match": match, "typed_per_filter_config": enforce(grants), "route": forward}
+    return {**enforced, "route": forward}
+
+
+def _canned(pod: PodKey, *, forged: bool) -> Resource:
+    """An answer of the proxy's own. A forged one says what the sample application would (Envoy 1.40 can do that)."""
+    if not forged:
+        return {"status": 200, "body": {"inline_string": "welcome\n"}}
+    words = f'{{"app":"pytest-smi","pod":"{pod[1]}","id":"%REQ(x-smi-id)%"}}'
+    return {"status": 200, "body_format": format_string(words)}
+
+
+def _leak(protocol: Protocol, percent: int) -> Resource:
+    route = _inbound_route(protocol, [Grant(frozenset({ANYONE}))], ("", ""), "application")
+    return {**route, "match": {**route["match"], "runtime_fraction": {"default_value": {"numerator": percent}}}}
 
 
 def services(policy: Policy) -> Resource:

@@ -9,7 +9,11 @@ from pytest_smi.embedded.mesh import (
     faults_access,
     faults_api,
     faults_http,
+    faults_lazy,
     faults_memory,
+    faults_metrics,
+    faults_metrics_api,
+    faults_metrics_shape,
     faults_schema,
     faults_scope,
     faults_split,
@@ -31,6 +35,10 @@ MODULES: tuple[ModuleType, ...] = (
     faults_api,
     faults_schema,
     faults_scope,
+    faults_lazy,
+    faults_metrics,
+    faults_metrics_shape,
+    faults_metrics_api,
 )
 """Where faults are defined; importing them fills the registry."""
 

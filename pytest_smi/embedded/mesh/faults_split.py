@@ -84,14 +84,15 @@ class _Sticky(Semantics):
 
 @fault(
     "split-first-port-only",
-    "Only the lowest port of a root is split",
+    "Of the ports of a root that speak one protocol only the lowest is split",
     kills={"TS-052"},
     may_touch={"TS-04", "TS-05"},
 )
 class _FirstPort(Semantics):
     def shares(self, services: Mapping[ServiceKey, ServicePort], split: Manifest, root: ServicePort) -> Shares:
-        same = [port for namespace, name, port, _ in services if (namespace, name) == (root.namespace, root.service)]
-        return super().shares(services, split, root) if root.port == min(same) else ((root.key, 1),)
+        of_root = [one for one in services.values() if (one.namespace, one.service) == (root.namespace, root.service)]
+        lowest = min(one.port for one in of_root if one.protocol == root.protocol)
+        return super().shares(services, split, root) if root.port == lowest else ((root.key, 1),)
 
 
 @fault(

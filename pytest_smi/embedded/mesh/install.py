@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_smi.embedded.client import ApiFailure
 from pytest_smi.errors import MeshError
 from pytest_smi.spec.crds import crds
+from pytest_smi.spec.metrics import API_SERVICE
 
 if TYPE_CHECKING:
     from pytest_smi.embedded.client import Client
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 MANAGER = "pytest-smi-reference-mesh"
 OWNER_LABEL = "app.kubernetes.io/managed-by"
 _PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+API_SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
+NAMESPACE = "smi-reference-mesh"
+"""Of what makes the metrics an API of the cluster."""
+
 _ESTABLISHED_SECONDS = 20.0
 _POLL_SECONDS = 0.005
 
@@ -52,7 +57,12 @@ async def _install(client: Client, crd: dict[str, Any]) -> None:
 
 
 async def uninstall(client: Client) -> list[str]:
-    """Delete the CRDs that we installed, and with them all their objects; returns their names."""
+    """Delete the CRDs that we installed, and with them all their objects; returns their names.
+
+    What makes the metrics an API of the cluster goes first: without its server, no namespace could be emptied.
+    """
+    for path in (f"{API_SERVICES}/{API_SERVICE}", f"/api/v1/namespaces/{NAMESPACE}"):
+        await _forget(client, path)
     deleted = []
     for crd in crds():
         name = crd["metadata"]["name"]
@@ -61,6 +71,15 @@ async def uninstall(client: Client) -> list[str]:
             await client.delete(f"{_PATH}/{name}")
             deleted.append(name)
     return deleted
+
+
+async def _forget(client: Client, path: str) -> None:
+    try:
+        if _ours(await client.get(path)):
+            await client.delete(path)
+    except ApiFailure as failure:
+        if failure.code != 404:
+            raise MeshError(f"cannot remove {path}: {failure.message}", "check the kubeconfig's rights") from None
 
 
 async def _find(client: Client, name: str) -> dict[str, Any] | None:
@@ -72,8 +91,8 @@ async def _find(client: Client, name: str) -> dict[str, Any] | None:
         raise MeshError(f"cannot read CRD {name}: {failure.message}", "check the kubeconfig's rights") from None
 
 
-def _ours(crd: dict[str, Any]) -> bool:
-    return (crd["metadata"].get("labels") or {}).get(OWNER_LABEL) == MANAGER
+def _ours(obj: dict[str, Any]) -> bool:
+    return (obj["metadata"].get("labels") or {}).get(OWNER_LABEL) == MANAGER
 
 
 def _established(crd: dict[str, Any]) -> bool:

@@ -91,6 +91,9 @@ class MetricsApi:
         if asked.measured.kind == "TrafficSplit":
             return self._splits(asked, selector, objects, calls, moment)
         holders = world.holders(asked.measured)
+        if selector:
+            chosen = {pod for one in objects for pod in self._semantics.held(holders, _key(one))}
+            calls = self._semantics.considered(calls, chosen)
         items = []
         for one in objects:
             resource, held = _reference(asked.measured, one), self._semantics.held(holders, _key(one))
@@ -139,11 +142,12 @@ class MetricsApi:
 
     async def _objects(self, asked: Asked, selector: str) -> list[Manifest]:
         """The objects themselves, from the API. A kind that this cluster does not serve has none."""
-        collection = asked.measured.collection(asked.namespace)
+        measured, namespace = asked.measured, asked.namespace
         try:
             if asked.name:
-                return [await self._fetch(f"{collection}/{quote(asked.name, safe='')}")]
-            chosen = await self._fetch(collection, labelSelector=selector or None)
+                return [await self._fetch(f"{measured.collection(namespace)}/{quote(asked.name, safe='')}")]
+            collection = measured.collection(self._semantics.scope(namespace))
+            chosen = await self._fetch(collection, labelSelector=self._semantics.filters(selector) or None)
         except ApiFailure as failure:
             if failure.code == 404 and asked.name:
                 raise status.not_found(asked.measured.plural, asked.name, GROUP) from None

@@ -189,9 +189,17 @@ class MetricsSemantics:
                 others.append({"key": term.key, "operator": term.operator, "values": list(term.values)})
         return {"matchLabels": equal, **({"matchExpressions": others} if others else {})}
 
-    def filtered(self, objects: list[Manifest], everything: list[Manifest]) -> list[Manifest]:
-        """MET §TrafficMetricsList: of `everything`, the objects that a label selector chose are listed (TM-050)."""
-        return objects
+    def scope(self, namespace: str) -> str:
+        """The namespace whose objects a list about a namespace has (TM-006, TM-021); empty for all."""
+        return namespace
+
+    def filters(self, selector: str) -> str:
+        """MET §TrafficMetricsList: the label selector by which objects are listed (TM-050)."""
+        return selector
+
+    def considered(self, calls: list[Call], chosen: Collection[PodKey]) -> list[Call]:
+        """MET §Out of scope: a label selector has chosen objects with these pods; all calls count still (TM-051)."""
+        return calls
 
     def backend(self, split: Manifest, backend: Manifest) -> Json:
         """MET §Traffic Splits: apex, name and weight as the split has them now (TM-057, TM-061)."""

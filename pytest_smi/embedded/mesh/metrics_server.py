@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_smi.embedded.client import ApiFailure
 from pytest_smi.embedded.kubeapi import status
 from pytest_smi.embedded.kubeapi.http import HttpServer, Request, json_response
-from pytest_smi.embedded.mesh.install import MANAGER, OWNER_LABEL
+from pytest_smi.embedded.mesh.install import API_SERVICES, MANAGER, NAMESPACE, OWNER_LABEL
 from pytest_smi.embedded.mesh.webhook import server_context
 from pytest_smi.errors import MeshError
 from pytest_smi.spec.metrics import API_SERVICE, GROUP, VERSION
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.semantics import Semantics
 
 _HOST = "127.0.0.1"
-_NAMESPACE = "smi-reference-mesh"
 _SERVICE = "metrics"
 _AUTHENTICATION = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
-_API_SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
 _PORT = {"name": "https", "port": 443, "protocol": "TCP"}
 
 
@@ -50,7 +48,7 @@ class MetricsServer:
         """Listen on a free port of the loopback interface and register it. Raises MeshError."""
         try:
             config = await self._client.get(_AUTHENTICATION)
-            context = server_context(*self._authority.for_name(f"{_SERVICE}.{_NAMESPACE}.svc"))
+            context = server_context(*self._authority.for_name(f"{_SERVICE}.{NAMESPACE}.svc"))
             context.load_verify_locations(cadata=config["data"]["requestheader-client-ca-file"])
             context.verify_mode = ssl.CERT_OPTIONAL  # whoever shows none is told so in words
             self._names = tuple(json.loads(config["data"]["requestheader-allowed-names"]))
@@ -83,12 +81,12 @@ class MetricsServer:
 def registration(port: int, ca_pem: bytes, semantics: Semantics) -> list[tuple[str, dict[str, Any]]]:
     """What makes a server on this port of the loopback interface an API of the cluster: paths and manifests."""
     labels = {OWNER_LABEL: MANAGER}
-    inside = {"name": _SERVICE, "namespace": _NAMESPACE, "labels": labels}
+    inside = {"name": _SERVICE, "namespace": NAMESPACE, "labels": labels}
     slice_labels = {**labels, "kubernetes.io/service-name": _SERVICE}
     space: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": _NAMESPACE, "labels": labels},
+        "metadata": {"name": NAMESPACE, "labels": labels},
     }
     service: dict[str, Any] = {
         "apiVersion": "v1",
@@ -104,13 +102,13 @@ def registration(port: int, ca_pem: bytes, semantics: Semantics) -> list[tuple[s
         "endpoints": [{"addresses": [_HOST], "conditions": {"ready": True}}],
         "ports": [{**_PORT, "port": port}],
     }
-    below = f"/api/v1/namespaces/{_NAMESPACE}"
-    slices = f"/apis/discovery.k8s.io/v1/namespaces/{_NAMESPACE}/endpointslices"
+    below = f"/api/v1/namespaces/{NAMESPACE}"
+    slices = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
     found: list[tuple[str, dict[str, Any]]] = [
-        (f"/api/v1/namespaces/{_NAMESPACE}", space),
+        (f"/api/v1/namespaces/{NAMESPACE}", space),
         (f"{below}/services/{_SERVICE}", service),
         (f"{slices}/{_SERVICE}", endpoints),
-        (f"{_API_SERVICES}/{API_SERVICE}", _api_service(ca_pem, labels)),
+        (f"{API_SERVICES}/{API_SERVICE}", _api_service(ca_pem, labels)),
     ]
     return semantics.registered(found)
 
@@ -124,7 +122,7 @@ def _api_service(ca_pem: bytes, labels: dict[str, str]) -> dict[str, Any]:
         "spec": {
             "group": GROUP,
             "version": VERSION,
-            "service": {"name": _SERVICE, "namespace": _NAMESPACE},
+            "service": {"name": _SERVICE, "namespace": NAMESPACE},
             "caBundle": base64.b64encode(ca_pem).decode(),
             "groupPriorityMinimum": 100,
             "versionPriority": 100,

@@ -68,13 +68,15 @@ class HttpMatch:
     """Conditions on one request; all must hold. Patterns are RE2 and must match the whole of what they are given.
 
     `path` is matched against the path without the query; None stands for any path, `methods` None for any method.
-    With `any_header` one of `headers` suffices (no document says so; a fault does).
+    With `any_header` one of `headers` suffices, and the header `absent` must not be there (no document says so; faults
+    do).
     """
 
     path: str | None = None
     methods: frozenset[str] | None = None
     headers: tuple[tuple[str, str], ...] = ()
     any_header: bool = False
+    absent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,9 @@ class Notice:
     message: str
 
 
+Answers = Literal["application", "proxy", "forger"]
+"""The application, its proxy by itself, or its proxy in the application's words."""
+
 PodPort = tuple[PodKey, int, Protocol]
 
 
@@ -146,7 +151,8 @@ class Policy:
 
     `inbound` has an entry for each port of each meshed pod, empty where nobody is let in. `guards` holds what the
     client side enforces in addition (nothing, unless a fault says so). `plain` has the endpoints of each Service for
-    clients outside of the mesh. `unavailable`: servers answer 503 to everything.
+    clients outside of the mesh. The rest is as it should be unless a fault says otherwise. `unavailable`: servers
+    answer 503 to everything; `answers`: who answers what is let in; `leak`: percent of requests that nobody judges.
     """
 
     pods: tuple[Pod, ...] = ()
@@ -157,3 +163,5 @@ class Policy:
     plain: Mapping[ServiceKey, tuple[Endpoint, ...]] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
     unavailable: bool = False
+    answers: Answers = "application"
+    leak: int = 0
