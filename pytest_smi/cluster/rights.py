@@ -97,15 +97,15 @@ def manifests(
     ]
 
 
-def as_yaml(namespace: str, account: str = NAME) -> str:
+def as_yaml(namespace: str, account: str = NAME, rights: Iterable[Right] = RIGHTS) -> str:
     """The same as YAML for people, with the reason beside each rule."""
-    documents = []
-    for manifest in manifests(namespace, account):
+    documents, every = [], list(rights)
+    for manifest in manifests(namespace, account, every):
         lines = []
         for key, value in manifest.items():
             if key == "rules":
                 lines.append("rules:")
-                lines += [line for right in RIGHTS for line in _lines(right)]
+                lines += [line for right in every for line in _lines(right)]
             else:
                 lines.append(f"{key}: {json.dumps(value)}")
         documents.append("\n".join(lines))
