@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Any
 import pytest
 
 from pytest_smi.cluster.embedded import EmbeddedCluster
-from pytest_smi.mesh.install import remove
 from pytest_smi.mesh.record import records
 from tests.embedded.cluster_process import until
 from tests.embedded.run_process import SECONDS, PytestRun
@@ -78,11 +78,6 @@ def start(cluster: EmbeddedCluster, tmp_path: Path) -> Iterator[Start]:
 def everything(cluster: EmbeddedCluster) -> set[str]:
     found: list[tuple[str, dict[str, Any]]] = [(path, one) for path in KINDS for one in cluster.api.list(path)]
     return {f"{path} {one['metadata'].get('namespace', '')}/{one['metadata']['name']}" for path, one in found}
-
-
-def left_namespaces(cluster: EmbeddedCluster) -> list[str]:
-    found = cluster.api.list("/api/v1/namespaces", labelSelector="pytest-smi.dev/run")
-    return [str(one["metadata"]["name"]) for one in found]
 
 
 def calls(folder: Path) -> list[str]:
@@ -160,6 +155,7 @@ def test_ctrl_c_amid_a_test_takes_the_mesh_away(
 
 
 def test_a_worker_that_is_killed_does_not_keep_the_mesh(cluster: EmbeddedCluster, start: Start, tmp_path: Path) -> None:
+    before = everything(cluster)
     run = start(INSTALL, "test_long.py", "-n1")
     (worker,) = run.reached()
     os.kill(worker, signal.SIGKILL)
@@ -167,14 +163,11 @@ def test_a_worker_that_is_killed_does_not_keep_the_mesh(cluster: EmbeddedCluster
     assert run.status == 3, run.said
     assert calls(tmp_path) == ["install", "uninstall"]
     assert run.processes() == {}
-    assert not cluster.api.find(f"/api/v1/namespaces/{NAMESPACE}")
-    for one in left_namespaces(cluster):  # the dead worker's scene
-        cluster.api.delete(f"/api/v1/namespaces/{one}")
-    until("its scene to be gone", lambda: not left_namespaces(cluster), SECONDS)
+    assert everything(cluster) == before
 
 
-def test_of_a_run_that_was_killed_the_record_tells_how_to_remove_the_mesh(
-    cluster: EmbeddedCluster, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_mesh_of_a_run_that_was_killed_is_removed_by_clean(
+    cluster: EmbeddedCluster, start: Start, tmp_path: Path
 ) -> None:
     before = everything(cluster)
     run = start(INSTALL, "test_long.py", "-n0")
@@ -185,12 +178,11 @@ def test_of_a_run_that_was_killed_the_record_tells_how_to_remove_the_mesh(
     again = start(INSTALL, FEW, "-n0")
     assert again.status == 3
     assert f"namespace {NAMESPACE} is there already, made by run {record.run}" in ending(again)
-    monkeypatch.setenv("STANDIN_PYTHON", sys.executable)
-    remove(cluster, record)
+    command = [sys.executable, "-m", "pytest_smi.cli", "clean", f"--kubeconfig={cluster.kubeconfig}", "--wait"]
+    env = {**os.environ, "STANDIN_PYTHON": sys.executable, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 0, done.stderr
+    assert f"removed the mesh standin of run {record.run}, namespace {NAMESPACE}" in done.stdout
     assert calls(tmp_path) == ["install", "uninstall"]
     assert records(cluster.api) == []
-    left = everything(cluster) - before
-    assert {line.split()[1].split("/")[0] for line in left} <= {"", f"tea-{record.run}", f"tea2-{record.run}"}
-    for name in (f"tea-{record.run}", f"tea2-{record.run}"):
-        cluster.api.delete(f"/api/v1/namespaces/{name}")
-    until("the scene to be gone", lambda: everything(cluster) == before, SECONDS)
+    assert everything(cluster) == before

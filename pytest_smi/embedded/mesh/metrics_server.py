@@ -8,6 +8,7 @@ need not serve it.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_smi.embedded.client import ApiFailure
 from pytest_smi.embedded.kubeapi import status
 from pytest_smi.embedded.kubeapi.http import HttpServer, Request, json_response
-from pytest_smi.embedded.mesh.install import MANAGER, OWNER_LABEL
+from pytest_smi.embedded.mesh.install import MANAGER, OWNER_LABEL, find, ours
 from pytest_smi.embedded.mesh.webhook import server_context
 from pytest_smi.errors import MeshError
 from pytest_smi.spec.metrics import API_SERVICE, GROUP, VERSION
@@ -45,6 +46,7 @@ class MetricsServer:
         self._authority = authority
         self._server = HttpServer(self._handle)
         self._names: tuple[str, ...] = ()
+        self._registered: list[str] = []
 
     async def start(self) -> None:
         """Listen on a free port of the loopback interface and register it. Raises MeshError."""
@@ -61,12 +63,24 @@ class MetricsServer:
             ) from None
 
     async def close(self) -> None:
-        """Stop serving; the registration stays, as the CRDs do."""
+        """Stop serving and take the registration back: clients trip over an APIService that nobody serves."""
+        for path in reversed(self._registered):
+            with contextlib.suppress(ApiFailure, OSError):
+                await self._client.delete(path)
         await self._server.close()
 
     async def _register(self, port: int) -> None:
-        for path, manifest in registration(port, self._authority.pem, self._semantics):
-            await self._client.patch(path, manifest, kind="apply", manager=MANAGER)
+        found = await find(self._client, f"{_API_SERVICES}/{API_SERVICE}")
+        if found is not None and not ours(found):
+            raise MeshError(f"the cluster has an APIService {API_SERVICE} of somebody else", "delete it first")
+        space, *others = registration(port, self._authority.pem, self._semantics)
+        await self._apply(*space)  # it stays: a namespace takes its time to go, and may be needed again at once
+        for path, manifest in others:
+            await self._apply(path, manifest)
+            self._registered.append(path)
+
+    async def _apply(self, path: str, manifest: dict[str, Any]) -> None:
+        await self._client.patch(path, manifest, kind="apply", manager=MANAGER)
 
     async def _handle(self, request: Request) -> AnyResponse:
         try:
@@ -113,6 +127,17 @@ def registration(port: int, ca_pem: bytes, semantics: Semantics) -> list[tuple[s
         (f"{_API_SERVICES}/{API_SERVICE}", _api_service(ca_pem, labels)),
     ]
     return semantics.registered(found)
+
+
+async def unregister(client: Client) -> list[str]:
+    """Delete what we registered; returns the names."""
+    deleted = []
+    for path in (f"{_API_SERVICES}/{API_SERVICE}", f"/api/v1/namespaces/{_NAMESPACE}"):
+        found = await find(client, path)
+        if found is not None and ours(found):
+            await client.delete(path)
+            deleted.append(found["metadata"]["name"])
+    return deleted
 
 
 def _api_service(ca_pem: bytes, labels: dict[str, str]) -> dict[str, Any]:
