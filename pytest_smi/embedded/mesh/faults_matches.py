@@ -109,7 +109,7 @@ class _NoAnchors(Semantics):
     "bodies-open-every-path",
     "Who is granted a route may take any, with any method, in a request that has a body",
     kills={"TSC-021"},
-    may_touch={"TA-094", "TA-096", "TA-102", "TA-103"},
+    may_touch={"TA-094", "TA-096"},
 )
 class _Bodies(Semantics):
     def allowance(self, snapshot: Snapshot, target: Manifest, pods: Sequence[Pod]) -> Allowance:
