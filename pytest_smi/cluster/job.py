@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_smi.cluster.rights import NAME, manifests
+from pytest_smi.cluster.rights import NAME, RIGHTS, Right, manifests
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _GRACE_SECONDS = 180  # in which an interrupted run removes what it has made
 _PROFILE = "mesh.toml"
 _FOLDER = "/profile"
 
 
-def job(namespace: str, image: str, arguments: Sequence[str], profile: str | None = None) -> list[dict[str, Any]]:
+def job(
+    namespace: str,
+    image: str,
+    arguments: Sequence[str],
+    *,
+    profile: str | None = None,
+    rights: Iterable[Right] = RIGHTS,
+) -> list[dict[str, Any]]:
     """Manifests of a Job that runs pytest with these arguments, once, and of what it needs.
 
     `profile` is the text of a mesh profile, which the pod finds as a file and the run is told of. The same `image`,
@@ -23,7 +30,7 @@ def job(namespace: str, image: str, arguments: Sequence[str], profile: str | Non
     meta = {"name": NAME, "namespace": namespace, "labels": {"app.kubernetes.io/name": NAME}}
     given = [] if any(one.startswith("--smi-image") for one in arguments) else [f"--smi-image={image}"]
     spec = _pod(image, [*given, *arguments])
-    before = manifests(namespace)
+    before = manifests(namespace, rights=rights)
     if profile is not None:
         spec["containers"][0]["args"].insert(0, f"--smi-mesh={_FOLDER}/{_PROFILE}")
         spec["containers"][0]["volumeMounts"].append({"name": "profile", "mountPath": _FOLDER})

@@ -38,8 +38,8 @@ def cli(*arguments: str, text: str = "") -> str:
 def manifests(tmp_path: Path) -> list[dict[str, Any]]:
     """What `pytest-smi job` prints."""
     (tmp_path / "mine.toml").write_text(PROFILE)
-    profile = f"--profile={tmp_path / 'mine.toml'}"
-    printed = cli("job", "--image=suite:1", profile, "--", CHOSEN, "-q", "-p", "no:hypothesispytest")
+    mesh = f"--mesh={tmp_path / 'mine.toml'}"
+    printed = cli("job", "--image=suite:1", mesh, "--", CHOSEN, "-q", "-p", "no:hypothesispytest")
     return list(yaml.safe_load_all(printed))
 
 
