@@ -55,6 +55,7 @@ def _at_first() -> list[Manifest]:
     foreign = spiffe_id("tea2", "kettle")
     return [
         group("menu", POUR, STIR),
+        group("menu", POUR, namespace="tea2"),
         group("half", {"name": "half", "pathRegex": "/half"}),
         group("shared", POUR),
         ports("shared", 7000),
@@ -80,7 +81,7 @@ def _bindings(foreign: str) -> list[Manifest]:
         binding(
             "clients",
             serviceAccount="kettle",
-            spiffeIdentities=[spiffe_id("tea", "cosy"), spiffe_id("tea", "intruder"), foreign],
+            spiffeIdentities=[spiffe_id("tea", "cosy"), spiffe_id("tea", "china"), foreign],
         ),
         binding("odd", spiffeIdentities=["*"]),
         target("b1", [bound("clients"), account("intruder")], MENU, to=bound("pots")),
