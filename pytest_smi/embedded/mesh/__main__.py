@@ -2,7 +2,7 @@
 
 It prints one JSON line when it programs traffic, `{"ready": true, "version": …, "envoy": …}`, and is silent from then
 on; its logs are DIR/mesh.log and DIR/envoy.log, what it enforces is in DIR/policy.json. Standard input is its lifeline:
-when it closes, as on SIGTERM and SIGINT, the mesh ends; its CRDs and APIService stay until `--uninstall`. On the line
+when it closes, as on SIGTERM and SIGINT, the mesh ends; its CRDs stay until `--uninstall`. On the line
 `restart` there the control plane begins anew while Envoy serves, with a second ready line at the end. A foreseeable
 failure is one line `{"error": …, "advice": …}` and exit status 3.
 """
@@ -65,7 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--fault", metavar="NAME", help="Run with this seeded defect")
     parser.add_argument("--older-metrics", action="store_true", help="Tell metrics in the older shape, without sides")
     parser.add_argument("--list-faults", action="store_true", help="Print the faults as JSON")
-    parser.add_argument("--uninstall", action="store_true", help="Delete the CRDs and the APIService of the mesh")
+    parser.add_argument("--uninstall", action="store_true", help="Delete what the mesh installed")
     parser.add_argument(_HANDED, metavar="PID:ADDRESS", help=argparse.SUPPRESS)  # by an earlier life of this program
     return parser.parse_args()
 

@@ -8,6 +8,7 @@ need not serve it.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ class MetricsServer:
         self._authority = authority
         self._server = HttpServer(self._handle)
         self._names: tuple[str, ...] = ()
+        self._registered: list[str] = []
 
     async def start(self) -> None:
         """Listen on a free port of the loopback interface and register it. Raises MeshError."""
@@ -61,15 +63,24 @@ class MetricsServer:
             ) from None
 
     async def close(self) -> None:
-        """Stop serving; the registration stays, as the CRDs do."""
+        """Stop serving and take the registration back: clients trip over an APIService that nobody serves."""
+        for path in reversed(self._registered):
+            with contextlib.suppress(ApiFailure, OSError):
+                await self._client.delete(path)
         await self._server.close()
 
     async def _register(self, port: int) -> None:
         found = await find(self._client, f"{_API_SERVICES}/{API_SERVICE}")
         if found is not None and not ours(found):
             raise MeshError(f"the cluster has an APIService {API_SERVICE} of somebody else", "delete it first")
-        for path, manifest in registration(port, self._authority.pem, self._semantics):
-            await self._client.patch(path, manifest, kind="apply", manager=MANAGER)
+        space, *others = registration(port, self._authority.pem, self._semantics)
+        await self._apply(*space)  # it stays: a namespace takes its time to go, and may be needed again at once
+        for path, manifest in others:
+            await self._apply(path, manifest)
+            self._registered.append(path)
+
+    async def _apply(self, path: str, manifest: dict[str, Any]) -> None:
+        await self._client.patch(path, manifest, kind="apply", manager=MANAGER)
 
     async def _handle(self, request: Request) -> AnyResponse:
         try:
