@@ -131,7 +131,7 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
     case = _case(request)
     versions = ApiVersions(**case.instance.versions)
     encoding = smi_mesh.header_encoding(smi_workload.cluster, versions.specs)
-    with smi_turns.taken(alone=_restarts_the_mesh(case)):
+    with smi_turns.taken(alone=_needs_to_be_alone(case)):
         smi = Smi(smi_workload, smi_mesh, case, versions, encoding)
         smi_workload.smi = smi
         try:
@@ -146,12 +146,12 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
                 smi_workload.smi = None
 
 
-def _restarts_the_mesh(case: Case) -> bool:
-    """Whether the test disturbs every other one on the same cluster."""
+def _needs_to_be_alone(case: Case) -> bool:
+    """Whether the test may disturb every other one on the same cluster."""
     from pytest_smi.spec.catalogue import find
 
     name = case.instance.requirement
-    return bool(name) and "control-plane-restart" in find(name).features
+    return bool(name) and find(name).alone
 
 
 def _case(request: pytest.FixtureRequest) -> Any:

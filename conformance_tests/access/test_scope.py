@@ -8,6 +8,7 @@ from pytest_smi import (
     assert_allowed,
     assert_denied,
     is_allowed,
+    port,
     requirement,
 )
 
@@ -17,8 +18,8 @@ def test_hosts_outside_of_the_mesh_are_none_of_its_business(
     smi: Smi, kettle: Workload, cosy: Workload, outsider: Workload, teapot: Workload
 ) -> None:
     """Whether a client may call a host outside is decided elsewhere: a grant for it changes nothing, either way."""
-    outside = smi.service(smi.fresh("outside"), {"pytest-smi.dev/workload": "outsider"}, outsider)
-    mark = smi.service(smi.fresh("mark"), {"pytest-smi.dev/workload": "teapot"}, teapot)
+    outside = smi.service(smi.fresh("outside"), {"app": "outsider"}, outsider, ports=[port(8080)])
+    mark = smi.service(smi.fresh("mark"), {"app": "teapot"}, teapot, ports=[port(8080)])
     smi.apply(TrafficTarget("mark", [cosy], teapot, [ANY("/mark$")]))
     assert_allowed(cosy.get(mark, "/mark"))  # by now the mesh knows the Service above too
     calls = [kettle.get(target) for target in (outside, smi.scene.at_pod(outsider))]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_smi import Smi, Target, TCPRoute, TrafficSplit, Workload, assert_only
+from pytest_smi import Smi, Target, TCPRoute, TrafficSplit, Workload, assert_only, port
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def fence(
 
     def wait() -> None:
         name = smi.fresh("fence")
-        root = smi.service(name, {"app": "teapots"}, china, glass, clay)
+        root = smi.service(name, {"app": "teapots"}, china, glass, clay, ports=[port(8080)])
         smi.apply(TrafficSplit(name, root, {china: 1}))
         assert_only(kettle.get(root), china)
 

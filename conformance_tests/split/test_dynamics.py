@@ -12,6 +12,7 @@ from pytest_smi import (
     assert_shares,
     assert_that,
     assert_uninterrupted,
+    port,
     requirement,
 )
 
@@ -74,7 +75,7 @@ def test_the_documents_workflow_from_end_to_end(smi: Smi, kettle: Workload) -> N
     old, new = (Deployed(f"brew-{version}", smi.namespace, labels={"app": "brew"}) for version in ("v1", "v2"))
     with smi.deployed(old) as (v1,):
         smi.allow(kettle, to=[v1])
-        brew = smi.service(smi.fresh("brew"), {"app": "brew"}, v1)
+        brew = smi.service(smi.fresh("brew"), {"app": "brew"}, v1, ports=[port(8080)])
         assert_only(kettle.get(brew), v1)
         with Flow(kettle.get(brew)) as flow:
             smi.apply(TrafficSplit("brew-rollout", brew, {v1.service_name: 100, new.name: 0}))

@@ -13,6 +13,7 @@ from pytest_smi import (
     assert_only,
     assert_shares,
     assert_that,
+    port,
     reached,
     requirement,
 )
@@ -77,7 +78,7 @@ def test_observe_a_root_that_does_not_exist(
     smi.observe("accepted", smi.refused(TrafficSplit("pour", name, {glass: 1})) is None)
     fence()
     smi.observe("its backend, called directly", reached(kettle.get(glass)))
-    late = smi.service(name, {"app": "teapots"}, china, glass, clay)
+    late = smi.service(name, {"app": "teapots"}, china, glass, clay, ports=[port(8080)])
     fence()
     smi.observe("its root, created later", reached(kettle.get(late)))
 
@@ -88,7 +89,7 @@ def test_observe_a_root_that_selects_none_of_the_backends(
 ) -> None:
     """The document's root selects all versions. What of one without a selector, or with another?"""
     for what, name, selector in (("no selector", "bare", {}), ("another selector", "wrong", {"app": "nobody"})):
-        root = smi.service(smi.fresh(name), selector, china, glass)
+        root = smi.service(smi.fresh(name), selector, china, glass, ports=[port(8080)])
         smi.observe(f"{what}: accepted", smi.refused(TrafficSplit(name, root, {china: 50, glass: 50})) is None)
         fence()
         smi.observe(f"{what}: served by", reached(kettle.get(root)))
@@ -122,7 +123,7 @@ def test_observe_a_backend_without_endpoints(
     smi: Smi, kettle: Workload, teapots: Target, china: Workload, fence: Callable[[], None]
 ) -> None:
     """Its Service is there and no pod is: do the others take its share, or is it lost?"""
-    empty = smi.service("empty", {"app": "nobody"})
+    empty = smi.service("empty", {"app": "nobody"}, ports=[port(8080)])
     smi.observe("accepted", smi.refused(TrafficSplit("pour", teapots, {china: 50, empty: 50})) is None)
     fence()
     smi.observe("served by", reached(kettle.get(teapots)))
@@ -176,11 +177,11 @@ def test_observe_backends_of_other_types(
     smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload, fence: Callable[[], None]
 ) -> None:
     """The document says that a backend may be of another type. Which types serve?"""
-    name, pods = f"teapot-glass.{smi.namespace}.svc.cluster.local", {"version": "glass"}
+    name, pods, ports = f"teapot-glass.{smi.namespace}.svc.cluster.local", {"version": "glass"}, [port(8080)]
     types = {
-        "NodePort": smi.service("glass-node-port", pods, glass, type="NodePort"),
-        "LoadBalancer": smi.service("glass-balanced", pods, glass, type="LoadBalancer"),
-        "ExternalName": smi.service("glass-elsewhere", {}, glass, type="ExternalName", externalName=name),
+        "NodePort": smi.service("glass-node-port", pods, glass, ports=ports, type="NodePort"),
+        "LoadBalancer": smi.service("glass-balanced", pods, glass, ports=ports, type="LoadBalancer"),
+        "ExternalName": smi.service("glass-away", {}, glass, ports=ports, type="ExternalName", externalName=name),
     }
     for what, backend in types.items():
         refusal = smi.refused(TrafficSplit("pour", teapots, {china: 50, backend: 50}))

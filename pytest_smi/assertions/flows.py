@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _BATCH = 5
 _HELD_REQUESTS = 100
+_HELD_SECONDS = 0.4  # at least; where a change may take longer ...
+_HELD_SHARE = 7.5  # ... the budget divided by this
 _PAUSE = 0.002
 
 
@@ -27,8 +29,8 @@ class Flow:
 
     `requests` were sent, `served` of them by the target, `answered` by any application; `shapes` says what was seen,
     `pods` who answered.
-    With `held` they all use one connection, 100 requests in 0.4 seconds: the block begins when the first has arrived,
-    and ends after the last.
+    With `held` they all use one connection, 100 requests in 0.4 seconds or, where the mesh's changes take longer, in a
+    part of the profile's budget: the block begins when the first has arrived, and ends after the last.
     """
 
     per_second = 250.0
@@ -78,9 +80,16 @@ class Flow:
         except Exception as fault:
             self._fault = fault
 
+    def running(self) -> bool:
+        """Whether requests are still being sent."""
+        return self._thread.is_alive()
+
     def _send(self) -> None:
-        count, kept = (_HELD_REQUESTS, True) if self._held else (_BATCH, False)
-        seen = self._call.sample(count, concurrency=1, kept=kept, rate=self.per_second, id_prefix=self._held)
+        count, kept, rate = _BATCH, False, self.per_second
+        if self._held:
+            seconds = max(_HELD_SECONDS, self._call.smi.settle.seconds / _HELD_SHARE)
+            count, kept, rate = _HELD_REQUESTS, True, _HELD_REQUESTS / seconds
+        seen = self._call.sample(count, concurrency=1, kept=kept, rate=rate, id_prefix=self._held)
         self.requests += seen.requests
         self.answered += sum(seen.pods.values())
         self.served += sum(count for pod, count in seen.pods.items() if self._call.target.expects(pod))

@@ -30,6 +30,7 @@ _WINDOWS = 2.5
 _LONGEST_WINDOW = 120.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1
 _SHOWN = 300
+_MOST = 12
 
 
 class Answer(NamedTuple):
@@ -64,7 +65,7 @@ class Answer(NamedTuple):
         return self.body[:_SHOWN].decode("utf-8", "replace")
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.code or self.cut} {self.excerpt}"
+        return f"{self.path}: {self.code} {self.cut or self.excerpt}"
 
 
 class Metrics:
@@ -211,9 +212,11 @@ def show(told: Any) -> str:
     if isinstance(told, Item):
         return _show_item(told)
     if isinstance(told, Listing):
-        return f"{len(told.items)} items: {'; '.join(_show_item(item) for item in told.items[:12])}"
+        return f"{len(told.items)} items: {'; '.join(_show_item(item) for item in told.items[:_MOST])}"
     if isinstance(told, tuple) and not isinstance(told, Answer):
         return " | ".join(show(one) for one in told)
+    if isinstance(told, list):
+        return f"[{'; '.join(show(one) for one in told[:_MOST])}]"
     if isinstance(told, dict):
         return ", ".join(f"{name}: {show(one)}" for name, one in told.items())
     return str(told)
@@ -236,6 +239,8 @@ def _raw(told: Any) -> Any:
     """What came, as evidence."""
     if isinstance(told, (Item, Listing)):
         return told.raw
-    if isinstance(told, tuple) and not isinstance(told, Answer):
+    if isinstance(told, (list, tuple)) and not isinstance(told, Answer):
         return [_raw(one) for one in told]
+    if isinstance(told, dict):
+        return {name: _raw(one) for name, one in told.items()}
     return str(told)

@@ -59,8 +59,10 @@ class Load(Flow):
         since = points[-1][0] - seconds
         earlier = [number for number, (at, _) in enumerate(points) if at <= since]
         last = points[-1][1][what]
-        if not earlier or earlier[-1] == len(points) - 1:
+        if not earlier:
             return last - points[0][1][what]
+        if earlier[-1] == len(points) - 1:
+            return 0.0
         (began, before), (ended, after) = points[earlier[-1]], points[earlier[-1] + 1]
         part = (since - began) / (ended - began)
         return last - before[what] - part * (after[what] - before[what])

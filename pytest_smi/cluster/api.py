@@ -149,15 +149,15 @@ class Api:
         query = {"fieldManager": MANAGER, "force": "true", **query}
         return dict(self._checked("PATCH", path_to(manifest), manifest, content=_CONTENT["apply"], query=query))
 
-    def write(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    def write(self, manifest: Mapping[str, Any], **query: Any) -> dict[str, Any]:
         """Create an object or, where there is one of its name, replace it."""
         try:
-            return self.create(manifest)
+            return self.create(manifest, **query)
         except Refused as refusal:
             if refusal.code != 409:
                 raise
         version = self.get(path_to(manifest))["metadata"]["resourceVersion"]
-        return self.replace({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}})
+        return self.replace({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}}, **query)
 
     def replace(self, manifest: Mapping[str, Any], **query: Any) -> dict[str, Any]:
         """Update an object as a whole."""

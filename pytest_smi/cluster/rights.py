@@ -13,7 +13,7 @@ from pytest_smi.cluster import lease
 from pytest_smi.spec.kinds import KINDS, group
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 NAME = "pytest-smi"
 _RBAC = "rbac.authorization.k8s.io"
@@ -97,15 +97,15 @@ def manifests(
     ]
 
 
-def as_yaml(namespace: str, account: str = NAME, rights: Iterable[Right] = RIGHTS) -> str:
+def as_yaml(namespace: str, account: str = NAME, rights: Sequence[Right] = RIGHTS) -> str:
     """The same as YAML for people, with the reason beside each rule."""
-    documents, every = [], list(rights)
-    for manifest in manifests(namespace, account, every):
+    documents = []
+    for manifest in manifests(namespace, account, rights):
         lines = []
         for key, value in manifest.items():
             if key == "rules":
                 lines.append("rules:")
-                lines += [line for right in every for line in _lines(right)]
+                lines += [line for right in rights for line in _lines(right)]
             else:
                 lines.append(f"{key}: {json.dumps(value)}")
         documents.append("\n".join(lines))

@@ -28,7 +28,6 @@ def run(given: argparse.Namespace) -> int:
     import yaml
 
     from pytest_smi.cluster.job import job
-    from pytest_smi.cluster.rights import RIGHTS
     from pytest_smi.mesh.profile import load_profile
     from pytest_smi.mesh.rights import rights_of
 
@@ -37,7 +36,7 @@ def run(given: argparse.Namespace) -> int:
     own = Path(given.mesh)
     text = own.read_text("utf-8") if own.suffix == ".toml" else None
     named = [] if text else [f"--smi-mesh={given.mesh}"]
-    rights = (*RIGHTS, *rights_of(profile))
+    rights = rights_of(profile)
     documents = job(given.namespace, given.image, [*named, *rest], profile=text, rights=rights)
     print("---\n".join(yaml.safe_dump(json.loads(json.dumps(one)), sort_keys=False) for one in documents), end="")
     return 0

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_smi.cluster import leftovers
 from pytest_smi.cluster.ownership import create, labels, run_of
 from pytest_smi.errors import HarnessError, MeshError
 from pytest_smi.mesh.bring import Bringer
@@ -67,12 +68,20 @@ def remove(cluster: Cluster, record: Record, context: str | None = None) -> None
         tried(bringer.take)
     tried(lambda: objects.delete(objects.matching(record.profile.uninstall.remains), seconds))
     if not troubles:  # the record goes with the namespace: whoever tries again needs it
-        tried(lambda: objects.delete([Ref("v1", "Namespace", "", record.namespace)], seconds))
+        tried(lambda: _remove_namespace(cluster, record.namespace, seconds))
     if troubles:
         raise MeshError(
             f"the {record.profile.name} mesh of run {record.run} could not be removed: {'; '.join(troubles)}",
             "mend that, then: pytest-smi clean",
         )
+
+
+def _remove_namespace(cluster: Cluster, name: str, seconds: float) -> None:
+    found = cluster.api.find(f"/api/v1/namespaces/{name}")
+    if found:
+        space = [leftovers.namespace(found)]
+        leftovers.remove(cluster.api, space)
+        leftovers.wait_gone(cluster.api, space, seconds)
 
 
 @contextmanager

@@ -59,9 +59,10 @@ def _checked(objects: Objects, wanted: Precondition, namespace: str) -> Finding:
     try:
         found = objects.find(ref)
     except Refused as refusal:
-        if refusal.code not in (401, 403):
+        if refusal.code != 403:
             raise
-        return Finding(wanted.that, False, f"{ref} cannot be read: {refusal.reason}", f"grant get on {wanted.object}")
+        advice = "grant what `pytest-smi rbac --mesh` prints for this profile"
+        return Finding(wanted.that, False, f"{ref} cannot be read: {refusal.reason}", advice)
     if found is None:
         return Finding(wanted.that, False, f"there is no {ref}", wanted.advice)
     values = jsonpath.evaluate(wanted.path, found)

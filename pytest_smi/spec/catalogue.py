@@ -81,6 +81,7 @@ class Requirement:
     features: names from FEATURES without which there is nothing to test.
     needs: areas beside its own that the test writes objects of.
     provisional: its test is new, and counts against nobody until the next minor version of the suite.
+    alone: its test may disturb others on the same cluster, so it has the cluster to itself.
     untested: why the suite has no test of it; empty when it has one, or should.
     """
 
@@ -98,6 +99,7 @@ class Requirement:
     features: tuple[str, ...]
     needs: tuple[str, ...]
     provisional: bool = False
+    alone: bool = False
     untested: str = ""
 
     @property
@@ -155,5 +157,6 @@ def _requirement(row: dict[str, Any]) -> Requirement:
         features=tuple(row.get("features", ())),
         needs=tuple(row.get("needs", ())),
         provisional=row.get("provisional", False),
+        alone=row.get("alone", False),
         untested=row.get("untested", ""),
     )

@@ -10,15 +10,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from fractions import Fraction
+from typing import Any
 
 from pytest_smi.spec.metrics import DIRECTIONS, FAILURE, GROUP_VERSION, KIND, LIST_KIND, METRIC_NAMES, SIDES, SUCCESS
 from pytest_smi.spec.quantities import quantity
 
-if TYPE_CHECKING:
-    from fractions import Fraction
-
 _SHOWN = 60
+_YEAR = 366 * 86400
 _DURATION = re.compile(r"(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+")
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -73,7 +72,7 @@ def duration(text: Any, where: str = "duration") -> float:
     """Seconds of a duration as Go writes it: `30s`, `1m30s`, `500ms`. Raises BadMetrics."""
     if not isinstance(text, str) or not _DURATION.fullmatch(text):
         raise BadMetrics(f"{where}: {_show(text)} is no duration such as 30s")
-    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+    return _bounded(sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text)), where)
 
 
 class Item:
@@ -213,7 +212,7 @@ class Item:
             raise BadMetrics(f"{self.where}.metrics: {name} has the unit {_show(unit)}, not seconds or ms")
         if value < 0:
             raise BadMetrics(f"{self.where}.metrics: {name} is below 0: {_show(self._metric(name)['value'])}")
-        return float(value) * UNITS[unit]
+        return _bounded(value * Fraction(UNITS[unit]), f"{self.where}.metrics: {name}")
 
     def count(self, name: str) -> int:
         """A count: whole, not below 0, without a unit (TM-023, TM-025)."""
@@ -312,6 +311,13 @@ def _check_kind(raw: dict[str, Any], kind: str, where: str) -> None:
     found = (raw.get("apiVersion"), raw.get("kind"))
     if found != (GROUP_VERSION, kind):
         raise BadMetrics(f"{where}: apiVersion and kind are {_show(found)}, not {GROUP_VERSION} {kind}")
+
+
+def _bounded(seconds: float | Fraction, where: str) -> float:
+    """A time that can be reckoned with."""
+    if seconds > _YEAR:
+        raise BadMetrics(f"{where} is longer than a year")
+    return float(seconds)
 
 
 def _show(value: Any) -> str:

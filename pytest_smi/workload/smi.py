@@ -159,6 +159,22 @@ class Smi:
                 self.changed_at = time.monotonic()
         return None
 
+    def tried(self, resource: Raw) -> dict[str, Any] | Refused:
+        """What the API server would store of a manifest, or why it refuses it: a dry run, which no mesh sees.
+
+        For objects that a mesh may choke on. Raises `Refused` when the API server fails (5xx).
+        """
+        (manifest,) = self.render(resource)
+        with self.case.step("apply", f"dry run of {manifest['kind']} {manifest['metadata']['name']}") as step:
+            self.case.manifests.append(manifest)
+            try:
+                return self.api.write(manifest, dryRun="All")
+            except Refused as refusal:
+                if refusal.code >= 500:
+                    raise
+                step.details["refused"] = {"code": refusal.code, "message": refusal.message}
+                return refusal
+
     def delete(self, *resources: Resource) -> None:
         """Delete resources that this test applied."""
         for manifest in reversed(self.render(*resources)):

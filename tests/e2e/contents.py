@@ -15,6 +15,8 @@ from tests.e2e.trouble import E2eError
 LOCAL = "pytest-smi.local"
 SAMPLE_APP = "docker.io/library/python:3.13-slim"
 COREDNS = f"{LOCAL}/coredns:{MODULES['coredns'].version}"
+TRAEFIK_MESH = f"{LOCAL}/traefik-mesh:{MODULES['traefik-mesh'].version}"
+TRAEFIK = f"{LOCAL}/traefik:{MODULES['traefik'].version}"
 ENVOY = f"{LOCAL}/envoy:wheel"
 CURL = f"{LOCAL}/curl:debian"
 _BUSYBOX = "/usr/bin/busybox"
@@ -117,8 +119,8 @@ def _packet_filter(name: str) -> Image:
 
 def traefik_mesh() -> list[Image]:
     """Traefik Mesh's one program, and Traefik as its proxy."""
-    mesh = Image(f"{LOCAL}/traefik-mesh:{MODULES['traefik-mesh'].version}", command=("/traefik-mesh",))
+    mesh = Image(TRAEFIK_MESH, command=("/traefik-mesh",))
     mesh.add("/traefik-mesh", built("traefik-mesh") / "traefik-mesh")
-    proxy = Image(f"{LOCAL}/traefik:{MODULES['traefik'].version}", command=("/traefik",))
+    proxy = Image(TRAEFIK, command=("/traefik",))
     proxy.add("/traefik", built("traefik") / "traefik")
     return [mesh, proxy]

@@ -36,6 +36,8 @@ class Judged:
     def environment(self) -> dict[str, str]:
         """What the profile takes from the environment."""
         return {
+            "SMI_E2E_PYTHON": sys.executable,
+            "SMI_E2E_PROGRAMS": str(built(self.module)),
             "SMI_E2E_SOURCES": str(sources(self.module)),
             "SMI_E2E_VERSION": MODULES[self.module].version,
             "SMI_E2E_REGISTRY": contents.LOCAL,
@@ -45,7 +47,12 @@ class Judged:
 
 
 MESHES = {
-    one.name: one for one in (Judged("osm", "osm", lambda: [*contents.osm(), contents.envoy(), contents.curl()]),)
+    one.name: one
+    for one in (
+        Judged("osm", "osm", lambda: [*contents.osm(), contents.envoy(), contents.curl()]),
+        Judged("traefik-mesh", "traefik-mesh", contents.traefik_mesh),
+        Judged("traefik-mesh-no-acl", "traefik-mesh", contents.traefik_mesh),
+    )
 }
 
 

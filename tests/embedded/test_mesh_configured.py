@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from pytest_smi.cluster.embedded import EmbeddedCluster
+from pytest_smi.cluster.rights import RIGHTS, manifests
 from pytest_smi.mesh.install import bring, claim, remove
 from pytest_smi.mesh.profile import load_profile
+from pytest_smi.mesh.rights import rights_of
 from tests.embedded.run_process import PytestRun
 from tests.embedded.standin_mesh import NAMESPACE, profile
+from tests.embedded.test_run_rights import kubeconfig_of
 
 FEW = "--smi-requirement=TA-004,TA-005"
 MODE = f"/api/v1/namespaces/{NAMESPACE}/configmaps/mode"
@@ -102,6 +105,18 @@ def test_when_told_to_it_is_judged_all_the_same_and_the_results_say_so(start: St
     assert found["mesh"]["installed"] is False
 
 
+@pytest.fixture
+def without_metrics(cluster: EmbeddedCluster) -> Iterator[None]:
+    """For the length of a test, nobody serves the metrics API."""
+    path = "/apis/apiregistration.k8s.io/v1/apiservices/v1alpha1.metrics.smi-spec.io"
+    found = cluster.api.get(path)
+    cluster.api.delete(path)
+    yield
+    meta = {"name": found["metadata"]["name"], "labels": found["metadata"].get("labels", {})}
+    cluster.api.create({**found, "metadata": meta})
+
+
+@pytest.mark.usefixtures("without_metrics")
 def test_an_api_version_that_the_cluster_does_not_serve_is_named(start: Start) -> None:
     versions = 'access = ["v1alpha3"]\nspecs = ["v1alpha4"]\nmetrics = ["v1alpha1"]'
     assert "not so: the cluster serves TrafficMetrics of metrics.smi-spec.io/v1alpha1 (it does not)" in refused(
@@ -143,6 +158,21 @@ def test_a_pod_that_should_stay_outside_is_named_too(start: Start) -> None:
     run = start(FEW, "-n0", injection='annotations = ["embedded.pytest-smi.dev/private-address"]')
     assert run.status == 3, run.said
     assert "should stay outside the mesh, but has annotation embedded.pytest-smi.dev/private-add" in ending(run)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_rights_to_look_at_the_mesh_come_with_the_role_for_its_profile(
+    cluster: EmbeddedCluster, start: Start, tmp_path: Path, told: bool
+) -> None:
+    (tmp_path / "mine.toml").write_text(profile(tmp_path))
+    account = f"may-look-{told}".lower()
+    rights = rights_of(load_profile(str(tmp_path / "mine.toml"))) if told else RIGHTS
+    kubeconfig = kubeconfig_of(cluster, tmp_path, account, manifests("default", account, rights, role=account))
+    run = start("--smi-requirement=TA-004", f"--smi-kubeconfig={kubeconfig}", "-n0")
+    if told:
+        assert run.status == 0, run.said
+    else:
+        assert f"permissive mode is off (ConfigMap {NAMESPACE}/mode cannot be read: Forbidden): grant" in refused(run)
 
 
 def test_the_first_failure_has_what_the_mesh_says_of_itself_among_its_evidence(start: Start) -> None:

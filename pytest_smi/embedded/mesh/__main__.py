@@ -2,9 +2,9 @@
 
 It prints one JSON line when it programs traffic, `{"ready": true, "version": …, "envoy": …}`, and is silent from then
 on; its logs are DIR/mesh.log and DIR/envoy.log, what it enforces is in DIR/policy.json. Standard input is its lifeline:
-when it closes, as on SIGTERM and SIGINT, the mesh ends; its CRDs stay until `--uninstall`. On the line `restart` there
-the control plane begins anew while Envoy serves, with a second ready line at the end. A foreseeable failure is one
-line `{"error": …, "advice": …}` and exit status 3.
+when it closes, as on SIGTERM and SIGINT, the mesh ends; its CRDs stay until `--uninstall`. On the line
+`restart` there the control plane begins anew while Envoy serves, with a second ready line at the end. A foreseeable
+failure is one line `{"error": …, "advice": …}` and exit status 3.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="The cluster to serve")
     parser.add_argument("--state", type=Path, metavar="DIR", help="Where it keeps all its files")
     parser.add_argument("--fault", metavar="NAME", help="Run with this seeded defect")
+    parser.add_argument("--older-metrics", action="store_true", help="Tell metrics in the older shape, without sides")
     parser.add_argument("--list-faults", action="store_true", help="Print the faults as JSON")
-    parser.add_argument("--uninstall", action="store_true", help="Delete the CRDs that the mesh installed")
+    parser.add_argument("--uninstall", action="store_true", help="Delete what the mesh installed")
     parser.add_argument(_HANDED, metavar="PID:ADDRESS", help=argparse.SUPPRESS)  # by an earlier life of this program
     return parser.parse_args()
 
@@ -89,7 +90,8 @@ async def _serve(arguments: argparse.Namespace) -> int:
         loop.add_signal_handler(number, end.set)
     orders: set[str] = set()
     _hold_lifeline(end, orders)
-    async with mesh(arguments.kubeconfig, state, arguments.fault, arguments.handed) as running:
+    older = arguments.older_metrics
+    async with mesh(arguments.kubeconfig, state, arguments.fault, arguments.handed, older_metrics=older) as running:
         _say(running.ready)
         gc.collect()
         gc.freeze()  # what the start has made stays for good: no later collection need look at it
@@ -113,10 +115,11 @@ def _begin_anew(handed: str) -> NoReturn:
 async def _uninstall(kubeconfig: Path) -> int:
     from pytest_smi.embedded.client import Client
     from pytest_smi.embedded.mesh.install import uninstall
+    from pytest_smi.embedded.mesh.metrics_server import unregister
 
     client = Client.from_kubeconfig(kubeconfig)
     try:
-        _say({"deleted": await uninstall(client)})
+        _say({"deleted": [*await unregister(client), *await uninstall(client)]})
     finally:
         client.close()
     return 0

@@ -39,7 +39,7 @@ def compile_policy(snapshot: Snapshot, semantics: Semantics) -> Policy:
     routes = {key: _routes(view, semantics, services, splits, service) for key, service in services.items()}
     plain = {key: semantics.outside(services, splits, service) for key, service in services.items()}
     notices = (*_circles(split for split in readable if split not in splits), *_notices(semantics, services, splits))
-    lazy = (semantics.unavailable(), semantics.answers(), semantics.leak())
+    lazy = (semantics.unavailable(), semantics.answers(), semantics.leak(), semantics.taken_away())
     return Policy(pods, services, inbound, routes, guards, plain, notices, *lazy)
 
 

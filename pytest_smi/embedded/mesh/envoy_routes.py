@@ -80,7 +80,7 @@ def services(policy: Policy) -> Resource:
             for match in _request_matches(route.match)
         ]
         hosts.append(_host(service.cluster_ip, service.port, routes))
-    return _table("services", hosts)
+    return _table("services", hosts, policy.taken_away)
 
 
 def streams(policy: Policy) -> Resource:
@@ -139,12 +139,12 @@ def _host(ip: str, port: int, routes: list[Resource]) -> Resource:
     return {"name": name, "domains": [name], "routes": routes}
 
 
-def _table(name: str, hosts: list[Resource]) -> Resource:
+def _table(name: str, hosts: list[Resource], taken_away: Iterable[str] = ()) -> Resource:
     """Routes are found by the address that the client connected to, never by what it wrote into `Host`."""
     return typed(
         "config.route.v3.RouteConfiguration",
         name=name,
         vhost_header=DESTINATION_HEADER,
-        request_headers_to_remove=[DESTINATION_HEADER],
+        request_headers_to_remove=[DESTINATION_HEADER, *taken_away],
         virtual_hosts=hosts,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_smi.embedded.mesh.fault import fault
+from pytest_smi.embedded.mesh.fault import METRICS, fault
 from pytest_smi.embedded.mesh.semantics import Semantics
 
 if TYPE_CHECKING:
@@ -17,15 +17,12 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.model import PodKey
     from pytest_smi.embedded.mesh.snapshot import Manifest
 
-_NUMBERS = frozenset({"TM-024", "TM-03", "TM-04", "TM-05", "TM-06", "XG-010"})
-_SPLITS = frozenset({"TM-05", "TM-06", "XG-010"})
-
 
 @fault(
     "metrics-failures-succeed",
     "Metrics: every call counts as a success",
     kills={"TM-041"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _FailuresSucceed(Semantics):
     def succeeded(self, passage: Passage) -> bool:
@@ -36,7 +33,7 @@ class _FailuresSucceed(Semantics):
     "metrics-failures-are-successes-too",
     "Metrics: success_count counts all calls, failure_count those that fail",
     kills={"TM-041"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _Both(Semantics):
     def numbers(self, calls: Sequence[Call]) -> Numbers:
@@ -48,7 +45,7 @@ class _Both(Semantics):
     "metrics-count-both-ends",
     "Metrics: a call counts at both of its ends, so twice",
     kills={"TM-040", "XG-010"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _BothEnds(Semantics):
     def received(self, calls: Iterable[Call], pods: Collection[PodKey]) -> list[Call]:
@@ -59,7 +56,7 @@ class _BothEnds(Semantics):
     "metrics-rates",
     "Metrics: calls per second in place of counts",
     kills={"TM-043"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _Rates(Semantics):
     _window = 1.0
@@ -77,7 +74,7 @@ class _Rates(Semantics):
     "metrics-since-the-start",
     "Metrics: counts are since the mesh was started",
     kills={"TM-040", "TM-052"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _SinceTheStart(Semantics):
     def span(self, moment: Moment) -> tuple[float, float]:
@@ -88,7 +85,7 @@ class _SinceTheStart(Semantics):
     "metrics-slow-to-forget",
     "Metrics: a call counts ten times longer than the window says",
     kills={"TM-052"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _SlowToForget(Semantics):
     def span(self, moment: Moment) -> tuple[float, float]:
@@ -99,7 +96,7 @@ class _SlowToForget(Semantics):
     "metrics-count-tcp",
     "Metrics: TCP connections count as calls",
     kills={"TM-053"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _CountTcp(Semantics):
     def is_measured(self, passage: Passage) -> bool:
@@ -110,7 +107,7 @@ class _CountTcp(Semantics):
     "metrics-constant-p99",
     "Metrics: p99 is always ten milliseconds",
     kills={"TM-045"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _ConstantP99(Semantics):
     def rank(self, ordered: Sequence[float], share: float) -> float:
@@ -121,7 +118,7 @@ class _ConstantP99(Semantics):
     "metrics-means",
     "Metrics: all percentiles are the mean",
     kills={"TM-045"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _Means(Semantics):
     def rank(self, ordered: Sequence[float], share: float) -> float:
@@ -132,7 +129,7 @@ class _Means(Semantics):
     "metrics-percentiles-upside-down",
     "Metrics: p50 is the slowest and p99 the fastest",
     kills={"TM-044"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _UpsideDown(Semantics):
     def rank(self, ordered: Sequence[float], share: float) -> float:
@@ -143,7 +140,7 @@ class _UpsideDown(Semantics):
     "metrics-first-pod-only",
     "Metrics: an aggregate is the metrics of its first pod",
     kills={"TM-046"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _FirstPodOnly(Semantics):
     def held(self, holders: Holders, key: ObjectKey) -> set[PodKey]:
@@ -154,7 +151,7 @@ class _FirstPodOnly(Semantics):
     "metrics-of-servers-only",
     "Metrics: clients have no edges to whom they call",
     kills={"TM-047"},
-    may_touch=_NUMBERS | {"TM-028", "TM-029"},
+    may_touch=METRICS,
 )
 class _ServersOnly(Semantics):
     def edges(
@@ -167,7 +164,7 @@ class _ServersOnly(Semantics):
     "metrics-edges-reversed",
     "Metrics: the direction of edges is reversed",
     kills={"TM-047", "TM-048", "TM-049"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _Reversed(Semantics):
     def edges(
@@ -181,7 +178,7 @@ class _Reversed(Semantics):
     "metrics-edges-everywhere",
     "Metrics: there is an edge from every other object, whether it calls or not",
     kills={"TM-048"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _Everywhere(Semantics):
     def edges(
@@ -198,7 +195,7 @@ class _Everywhere(Semantics):
     "metrics-clients-count-half",
     "Metrics: at the client's side every second call is counted",
     kills={"TM-049"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _ClientsCountHalf(Semantics):
     def edges(
@@ -212,7 +209,7 @@ class _ClientsCountHalf(Semantics):
     "metrics-ignore-selectors",
     "Metrics: lists have all objects, whatever label selector they were asked for with",
     kills={"TM-050"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _IgnoreSelectors(Semantics):
     def filters(self, selector: str) -> str:
@@ -223,7 +220,7 @@ class _IgnoreSelectors(Semantics):
     "metrics-selectors-choose-calls",
     "Metrics: with a label selector only calls between the selected objects are counted",
     kills={"TM-051"},
-    may_touch=_NUMBERS,
+    may_touch=METRICS,
 )
 class _SelectorsChooseCalls(Semantics):
     def considered(self, calls: list[Call], chosen: Collection[PodKey]) -> list[Call]:
@@ -234,7 +231,7 @@ class _SelectorsChooseCalls(Semantics):
     "metrics-splits-count-direct-calls",
     "Metrics: a split's backends count calls that did not go to the apex, too",
     kills={"TM-058"},
-    may_touch=_SPLITS,
+    may_touch=METRICS,
 )
 class _DirectCalls(Semantics):
     def through_split(self, calls: Iterable[Call], root: ObjectKey, backend: ObjectKey) -> list[Call]:
@@ -245,7 +242,7 @@ class _DirectCalls(Semantics):
     "metrics-splits-in-equal-parts",
     "Metrics: each backend of a split counts half of the requests to the apex",
     kills={"TM-060"},
-    may_touch=_SPLITS,
+    may_touch=METRICS,
 )
 class _EqualParts(Semantics):
     def through_split(self, calls: Iterable[Call], root: ObjectKey, backend: ObjectKey) -> list[Call]:
@@ -256,7 +253,7 @@ class _EqualParts(Semantics):
     "metrics-splits-remember-weights",
     "Metrics: a backend keeps the weight that it was first seen with, and new backends have none",
     kills={"TM-061"},
-    may_touch=_SPLITS,
+    may_touch=METRICS,
 )
 class _RememberWeights(Semantics):
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_smi.embedded.kubeapi import status
 from pytest_smi.embedded.kubeapi.http import Response, StreamResponse, json_response
-from pytest_smi.embedded.mesh.fault import fault
+from pytest_smi.embedded.mesh.fault import METRICS, fault
 from pytest_smi.embedded.mesh.semantics import Semantics
 from pytest_smi.spec.metrics import GROUP, KIND, ROOT
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.metrics_semantics import Json
     from pytest_smi.spec.metrics import Measured
 
-_ALL = frozenset({"TM-", "API-030", "XG-010"})
 _CLOSED_PORT = 9
 _HUGE_BYTES = 3 << 30
 _RBAC = "rbac.authorization.k8s.io"
@@ -34,7 +33,7 @@ def _is_discovery(request: Request) -> bool:
     "metrics-unreachable",
     "Metrics: the APIService leads to a port on which nobody listens",
     kills={"TM-001"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _Unreachable(Semantics):
     def registered(self, manifests: list[tuple[str, Json]]) -> list[tuple[str, Json]]:
@@ -49,7 +48,7 @@ class _Unreachable(Semantics):
     "metrics-discovery-is-a-list",
     "Metrics: discovery gives a List in place of an APIResourceList",
     kills={"TM-002"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _DiscoveryIsAList(Semantics):
     def discovery(self) -> Json:
@@ -60,6 +59,7 @@ class _DiscoveryIsAList(Semantics):
     "metrics-offer-watch",
     "Metrics: discovery offers to watch",
     kills={"TM-003", "API-030"},
+    may_touch=METRICS,
 )
 class _OfferWatch(Semantics):
     def offered(self, measured: Measured) -> Json:
@@ -70,6 +70,7 @@ class _OfferWatch(Semantics):
     "metrics-everything-namespaced",
     "Metrics: discovery says that all resources belong to namespaces",
     kills={"TM-004"},
+    may_touch=METRICS,
 )
 class _EverythingNamespaced(Semantics):
     def offered(self, measured: Measured) -> Json:
@@ -80,7 +81,7 @@ class _EverythingNamespaced(Semantics):
     "metrics-offer-nothing",
     "Metrics: discovery offers no resources",
     kills={"TM-003", "TM-004", "TM-005", "TM-006", "TM-007", "API-030"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _OfferNothing(Semantics):
     def offers(self) -> Iterable[Measured]:
@@ -91,7 +92,7 @@ class _OfferNothing(Semantics):
     "metrics-of-all-namespaces",
     "Metrics: a list about a namespace has the objects of all of them",
     kills={"TM-006", "TM-021"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _AllNamespaces(Semantics):
     def scope(self, namespace: str) -> str:
@@ -102,7 +103,7 @@ class _AllNamespaces(Semantics):
     "metrics-items-twice",
     "Metrics: the first item of each list is there twice",
     kills={"TM-006"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _ItemsTwice(Semantics):
     def listing(self, resource: Json, selector: str, items: list[Json]) -> Json:
@@ -113,7 +114,7 @@ class _ItemsTwice(Semantics):
     "metrics-services-broken",
     "Metrics: listing Services fails",
     kills={"TM-006"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _ServicesBroken(Semantics):
     def sent(self, request: Request, answer: Response) -> AnyResponse:
@@ -126,7 +127,7 @@ class _ServicesBroken(Semantics):
     "metrics-get-gives-a-list",
     "Metrics: one object gives a list of one",
     kills={"TM-007"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _GetGivesAList(Semantics):
     def sent(self, request: Request, answer: Response) -> AnyResponse:
@@ -140,7 +141,7 @@ class _GetGivesAList(Semantics):
     "metrics-no-namespaces",
     "Metrics: namespaces themselves are not found",
     kills={"TM-008"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _NoNamespaces(Semantics):
     def sent(self, request: Request, answer: Response) -> AnyResponse:
@@ -154,7 +155,7 @@ class _NoNamespaces(Semantics):
     "metrics-no-edges",
     "Metrics: edges are not found",
     kills={"TM-009"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _NoEdges(Semantics):
     def sent(self, request: Request, answer: Response) -> AnyResponse:
@@ -167,6 +168,7 @@ class _NoEdges(Semantics):
     "metrics-single-edges",
     "Metrics: a single edge can be asked for",
     kills={"TM-010"},
+    may_touch=METRICS,
 )
 class _SingleEdges(Semantics):
     def sent(self, request: Request, answer: Response) -> AnyResponse:
@@ -179,6 +181,7 @@ class _SingleEdges(Semantics):
     "metrics-take-writes",
     "Metrics: whatever is written is taken with thanks",
     kills={"TM-011"},
+    may_touch=METRICS,
 )
 class _TakeWrites(Semantics):
     def sent(self, request: Request, answer: Response) -> AnyResponse:
@@ -191,7 +194,7 @@ class _TakeWrites(Semantics):
     "metrics-of-anything",
     "Metrics: a resource that nobody knows is an empty list",
     kills={"TM-012"},
-    may_touch={"TM-010", "TM-011", "TM-013", "TM-014"},
+    may_touch=METRICS,
 )
 class _OfAnything(Semantics):
     def sent(self, request: Request, answer: Response) -> AnyResponse:
@@ -204,6 +207,7 @@ class _OfAnything(Semantics):
     "metrics-plain-refusals",
     "Metrics: refusals are plain text",
     kills={"TM-014"},
+    may_touch=METRICS,
 )
 class _PlainRefusals(Semantics):
     def sent(self, request: Request, answer: Response) -> AnyResponse:
@@ -216,6 +220,7 @@ class _PlainRefusals(Semantics):
     "metrics-believe-anyone",
     "Metrics: the server believes anyone who asks it directly",
     kills={"TM-016"},
+    may_touch=METRICS,
 )
 class _BelieveAnyone(Semantics):
     def trusts(self, common_name: str | None, allowed: Collection[str]) -> bool:
@@ -226,6 +231,7 @@ class _BelieveAnyone(Semantics):
     "metrics-open-to-all-users",
     "Metrics: the mesh lets every user of the cluster read them",
     kills={"TM-070", "TM-071", "TM-072"},
+    may_touch=METRICS,
 )
 class _OpenToAll(Semantics):
     def registered(self, manifests: list[tuple[str, Json]]) -> list[tuple[str, Json]]:
@@ -247,6 +253,7 @@ class _OpenToAll(Semantics):
     "metrics-for-administrators-only",
     "Metrics: the server refuses whoever is no administrator, whatever rights they have",
     kills={"TM-070", "TM-071", "TM-072"},
+    may_touch=METRICS,
 )
 class _AdministratorsOnly(Semantics):
     def sent(self, request: Request, answer: Response) -> AnyResponse:
@@ -259,7 +266,7 @@ class _AdministratorsOnly(Semantics):
     "metrics-frozen",
     "Metrics: the first answer to a question is given for ever",
     kills={"TM-052", "TM-054"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _Frozen(Semantics):
     def __init__(self) -> None:
@@ -274,7 +281,7 @@ class _Frozen(Semantics):
     "metrics-html",
     "Metrics: a page for people, with status 200",
     kills={"TM-020"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _Html(Semantics):
     def sent(self, request: Request, answer: Response) -> AnyResponse:
@@ -287,7 +294,7 @@ class _Html(Semantics):
     "metrics-no-utf8",
     "Metrics: the answers are no UTF-8",
     kills={"TM-020"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _NoUtf8(Semantics):
     def sent(self, request: Request, answer: Response) -> AnyResponse:
@@ -306,7 +313,7 @@ async def _pieces(piece: bytes, count: int, seconds: float) -> AsyncIterator[byt
     "metrics-huge",
     "Metrics: the answers are 3 GB long",
     kills={"TM-020"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _Huge(Semantics):
     def sent(self, request: Request, answer: Response) -> AnyResponse:
@@ -321,7 +328,7 @@ class _Huge(Semantics):
     "metrics-endless",
     "Metrics: the answers begin, and never end",
     kills={"TM-020"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _Endless(Semantics):
     def sent(self, request: Request, answer: Response) -> AnyResponse:

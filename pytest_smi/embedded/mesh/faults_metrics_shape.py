@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pytest_smi.embedded.mesh.fault import fault
+from pytest_smi.embedded.mesh.fault import METRICS, fault
 from pytest_smi.embedded.mesh.semantics import Semantics
 from pytest_smi.spec.metrics import FAILURE, SUCCESS
 
 if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.metrics_semantics import Json, Moment, Numbers, Subject
     from pytest_smi.embedded.mesh.snapshot import Manifest
-
-_ALL = frozenset({"TM-", "XG-010"})
 
 
 def _changed(metrics: list[Json], name: str, **fields: Any) -> list[Json]:
@@ -25,7 +23,7 @@ def _changed(metrics: list[Json], name: str, **fields: Any) -> list[Json]:
     "metrics-without-window",
     "Metrics: items have no window",
     kills={"TM-020"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _WithoutWindow(Semantics):
     def item(self, subject: Subject, numbers: Numbers, moment: Moment) -> Json:
@@ -38,7 +36,7 @@ class _WithoutWindow(Semantics):
     "metrics-lower-case-kinds",
     "Metrics: references say pod for Pod",
     kills={"TM-021"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _LowerCase(Semantics):
     def item(self, subject: Subject, numbers: Numbers, moment: Moment) -> Json:
@@ -50,7 +48,7 @@ class _LowerCase(Semantics):
     "metrics-success-twice",
     "Metrics: success_count is there twice",
     kills={"TM-022"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _SuccessTwice(Semantics):
     def metrics(self, numbers: Numbers) -> list[Json]:
@@ -62,7 +60,7 @@ class _SuccessTwice(Semantics):
     "metrics-without-p90",
     "Metrics: p90_response_latency is missing",
     kills={"TM-022"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _WithoutP90(Semantics):
     def metrics(self, numbers: Numbers) -> list[Json]:
@@ -73,7 +71,7 @@ class _WithoutP90(Semantics):
     "metrics-without-units",
     "Metrics: latencies have no unit",
     kills={"TM-023"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _WithoutUnits(Semantics):
     def latency(self, seconds: float) -> Json:
@@ -84,7 +82,7 @@ class _WithoutUnits(Semantics):
     "metrics-percentages",
     "Metrics: counts are percentages, as their unit says",
     kills={"TM-023"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _Percentages(Semantics):
     def metrics(self, numbers: Numbers) -> list[Json]:
@@ -97,7 +95,7 @@ class _Percentages(Semantics):
     "metrics-milliseconds-as-seconds",
     "Metrics: latencies are numbers of milliseconds whose unit says seconds",
     kills={"TM-024", "TM-045"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _MillisecondsAsSeconds(Semantics):
     def latency(self, seconds: float) -> Json:
@@ -108,7 +106,7 @@ class _MillisecondsAsSeconds(Semantics):
     "metrics-go-durations",
     "Metrics: latencies are written as durations, such as 12ms",
     kills={"TM-024"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _GoDurations(Semantics):
     def latency(self, seconds: float) -> Json:
@@ -117,21 +115,20 @@ class _GoDurations(Semantics):
 
 @fault(
     "metrics-negative-failures",
-    "Metrics: failure_count is -1 where there is no failure",
+    "Metrics: failure_count is always -1",
     kills={"TM-025"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _Negative(Semantics):
     def metrics(self, numbers: Numbers) -> list[Json]:
-        found = super().metrics(numbers)
-        return found if numbers.failure else _changed(found, FAILURE, value="-1")
+        return _changed(super().metrics(numbers), FAILURE, value="-1")
 
 
 @fault(
     "metrics-fractional-counts",
     "Metrics: counts are extrapolated, and not rounded",
     kills={"TM-025"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _Fractional(Semantics):
     def metrics(self, numbers: Numbers) -> list[Json]:
@@ -142,7 +139,7 @@ class _Fractional(Semantics):
     "metrics-unix-timestamps",
     "Metrics: timestamps are seconds since 1970",
     kills={"TM-026"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _Unix(Semantics):
     def timestamp(self, moment: Moment) -> str:
@@ -153,7 +150,7 @@ class _Unix(Semantics):
     "metrics-an-hour-old",
     "Metrics: timestamps are of an hour ago",
     kills={"TM-026", "TM-054"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _HourOld(Semantics):
     def timestamp(self, moment: Moment) -> str:
@@ -165,7 +162,7 @@ class _HourOld(Semantics):
     "metrics-window-soon",
     "Metrics: the window is `soon`",
     kills={"TM-027"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _Soon(Semantics):
     def duration(self, seconds: float) -> str:
@@ -176,7 +173,7 @@ class _Soon(Semantics):
     "metrics-window-in-milliseconds",
     "Metrics: the window is a number of seconds whose unit says milliseconds",
     kills={"TM-040"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _WindowUnit(Semantics):
     def duration(self, seconds: float) -> str:
@@ -187,7 +184,7 @@ class _WindowUnit(Semantics):
     "metrics-inbound",
     "Metrics: directions are inbound and outbound",
     kills={"TM-028"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _Inbound(Semantics):
     def edge(self, subject: Subject) -> Json:
@@ -198,7 +195,7 @@ class _Inbound(Semantics):
     "metrics-side-proxy",
     "Metrics: the side is `proxy`",
     kills={"TM-029"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _SideProxy(Semantics):
     def edge(self, subject: Subject) -> Json:
@@ -209,7 +206,7 @@ class _SideProxy(Semantics):
     "metrics-side-on-edges-only",
     "Metrics: the side is missing where the traffic is not that of a particular edge",
     kills={"TM-029"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _SideOnEdges(Semantics):
     def edge(self, subject: Subject) -> Json:
@@ -221,7 +218,7 @@ class _SideOnEdges(Semantics):
     "metrics-plain-items-to",
     "Metrics: an object's own item has direction to",
     kills={"TM-030"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _PlainTo(Semantics):
     def edge(self, subject: Subject) -> Json:
@@ -233,7 +230,7 @@ class _PlainTo(Semantics):
     "metrics-lists-have-names",
     "Metrics: the resource of a list has a name",
     kills={"TM-032"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _ListsHaveNames(Semantics):
     def listing(self, resource: Json, selector: str, items: list[Json]) -> Json:
@@ -244,7 +241,7 @@ class _ListsHaveNames(Semantics):
     "metrics-edges-of-nobody",
     "Metrics: a list of edges does not say whose they are",
     kills={"TM-033"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _EdgesOfNobody(Semantics):
     def listing(self, resource: Json, selector: str, items: list[Json]) -> Json:
@@ -255,7 +252,7 @@ class _EdgesOfNobody(Semantics):
     "metrics-selectors-untold",
     "Metrics: a filtered list does not tell its selector",
     kills={"TM-034"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _SelectorsUntold(Semantics):
     def listing(self, resource: Json, selector: str, items: list[Json]) -> Json:
@@ -266,7 +263,7 @@ class _SelectorsUntold(Semantics):
     "metrics-items-without-kind",
     "Metrics: items of lists have neither kind nor apiVersion",
     kills={"TM-035"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _ItemsWithoutKind(Semantics):
     def listing(self, resource: Json, selector: str, items: list[Json]) -> Json:
@@ -278,7 +275,7 @@ class _ItemsWithoutKind(Semantics):
     "metrics-splits-without-backends",
     "Metrics: items of splits do not say which backend they are about",
     kills={"TM-057"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _WithoutBackends(Semantics):
     def item(self, subject: Subject, numbers: Numbers, moment: Moment) -> Json:
@@ -291,7 +288,7 @@ class _WithoutBackends(Semantics):
     "metrics-splits-in-percent",
     "Metrics: the weight of a backend is its percentage",
     kills={"TM-057"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _InPercent(Semantics):
     def backend(self, split: Manifest, backend: Manifest) -> Json:
@@ -303,7 +300,7 @@ class _InPercent(Semantics):
     "metrics-splits-seen-by-servers",
     "Metrics: items of splits are seen at the server's side",
     kills={"TM-059"},
-    may_touch=_ALL,
+    may_touch=METRICS,
 )
 class _SeenByServers(Semantics):
     def edge(self, subject: Subject) -> Json:

@@ -98,7 +98,7 @@ class _AnyBinding(Semantics):
 @fault(
     "crd-requires-a-status",
     "The CRD of TrafficSplit wants a status in every object",
-    kills={"API-028"},
+    kills={"API-007", "API-028"},
     may_touch=_API | {"TS-"},
 )
 class _NeedsStatus(Semantics):

@@ -21,7 +21,7 @@ _LEAK = 20
 @fault(
     "ignore-splits",
     "TrafficSplits have no effect",
-    kills={"TS-001", "TS-003", "TS-035"},
+    kills={"TS-001", "TS-003", "TS-035", "XG-003"},
     may_touch=_WEIGHING,
 )
 class _IgnoreSplits(Semantics):
@@ -32,7 +32,7 @@ class _IgnoreSplits(Semantics):
 @fault(
     "ignore-weights",
     "Every backend with a positive weight gets the same share",
-    kills={"TS-001", "TS-002", "TS-004", "TS-008"},
+    kills={"TS-001", "TS-002", "TS-004", "TS-008", "XG-002"},
     may_touch=_WEIGHING,
 )
 class _IgnoreWeights(Semantics):

@@ -28,7 +28,7 @@ def changed(crds: list[dict[str, Any]], kind: str, change: Callable[[dict[str, A
     return found
 
 
-class _Stuck(Semantics):
+class Stuck(Semantics):
     """As long as there is a split of some sort, no change of any split is followed: one that cannot be read stops all.
 
     A control plane that decodes whole lists into strict types behaves so.
@@ -43,6 +43,7 @@ class _Stuck(Semantics):
         raise NotImplementedError
 
     def view(self, snapshot: Snapshot) -> Snapshot:
+        """The objects, with the splits as they were before one stopped the mesh."""
         splits = snapshot.objects.get("TrafficSplit", {})
         if not any(self.stops(split) for split in splits.values()):
             self._last = dict(splits)
@@ -56,7 +57,7 @@ class _Stuck(Semantics):
     kills={"TS-006"},
     may_touch={"API-023"},
 )
-class _Fraction(_Stuck):
+class _Fraction(Stuck):
     def crds(self, crds: list[dict[str, Any]]) -> list[dict[str, Any]]:
         def loosen(properties: dict[str, Any], version: str) -> None:
             if version != "v1alpha1":
@@ -74,7 +75,7 @@ class _Fraction(_Stuck):
     "While a split has its root among its backends no change of any split is followed",
     kills={"TS-066"},
 )
-class _Circle(_Stuck):
+class _Circle(Stuck):
     def stops(self, split: Manifest) -> bool:
         return not self.sound(split)
 
@@ -217,8 +218,7 @@ def _matches_of(properties: dict[str, Any]) -> dict[str, Any]:
 @fault(
     "split-any-kind-in-matches",
     "The CRD of TrafficSplit takes any kind under matches",
-    kills={"TS-089"},
-    may_touch={"API-025"},
+    kills={"TS-089", "API-025"},
 )
 class _AnyKind(Semantics):
     def crds(self, crds: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from pytest_smi.embedded.client import ApiFailure
 from pytest_smi.errors import MeshError
 from pytest_smi.spec.crds import crds
-from pytest_smi.spec.metrics import API_SERVICE
 
 if TYPE_CHECKING:
     from pytest_smi.embedded.client import Client
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
 MANAGER = "pytest-smi-reference-mesh"
 OWNER_LABEL = "app.kubernetes.io/managed-by"
 _PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-API_SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
-NAMESPACE = "smi-reference-mesh"
-"""Of what makes the metrics an API of the cluster."""
-
 _ESTABLISHED_SECONDS = 20.0
 _POLL_SECONDS = 0.005
 
@@ -38,8 +33,8 @@ async def install(client: Client, semantics: Semantics, url: str, ca_pem: bytes)
 async def _install(client: Client, crd: dict[str, Any]) -> None:
     name = crd["metadata"]["name"]
     owned = {**crd, "metadata": {**crd["metadata"], "labels": {OWNER_LABEL: MANAGER}}}
-    found = await _find(client, name)
-    if found is not None and not _ours(found):
+    found = await find(client, f"{_PATH}/{name}")
+    if found is not None and not ours(found):
         raise MeshError(f"the cluster has a CRD {name} of somebody else", "uninstall the other mesh's CRDs first")
     try:
         await client.patch(f"{_PATH}/{name}", owned, kind="apply", manager=MANAGER)
@@ -57,42 +52,30 @@ async def _install(client: Client, crd: dict[str, Any]) -> None:
 
 
 async def uninstall(client: Client) -> list[str]:
-    """Delete the CRDs that we installed, and with them all their objects; returns their names.
-
-    What makes the metrics an API of the cluster goes first: without its server, no namespace could be emptied.
-    """
-    for path in (f"{API_SERVICES}/{API_SERVICE}", f"/api/v1/namespaces/{NAMESPACE}"):
-        await _forget(client, path)
+    """Delete the CRDs that we installed, and with them all their objects; returns their names."""
     deleted = []
     for crd in crds():
         name = crd["metadata"]["name"]
-        found = await _find(client, name)
-        if found is not None and _ours(found):
+        found = await find(client, f"{_PATH}/{name}")
+        if found is not None and ours(found):
             await client.delete(f"{_PATH}/{name}")
             deleted.append(name)
     return deleted
 
 
-async def _forget(client: Client, path: str) -> None:
+async def find(client: Client, path: str) -> dict[str, Any] | None:
+    """The object at a path; None when there is none. Raises MeshError when it cannot be read."""
     try:
-        if _ours(await client.get(path)):
-            await client.delete(path)
-    except ApiFailure as failure:
-        if failure.code != 404:
-            raise MeshError(f"cannot remove {path}: {failure.message}", "check the kubeconfig's rights") from None
-
-
-async def _find(client: Client, name: str) -> dict[str, Any] | None:
-    try:
-        return await client.get(f"{_PATH}/{name}")
+        return await client.get(path)
     except ApiFailure as failure:
         if failure.code == 404:
             return None
-        raise MeshError(f"cannot read CRD {name}: {failure.message}", "check the kubeconfig's rights") from None
+        raise MeshError(f"cannot read {path}: {failure.message}", "check the kubeconfig's rights") from None
 
 
-def _ours(obj: dict[str, Any]) -> bool:
-    return (obj["metadata"].get("labels") or {}).get(OWNER_LABEL) == MANAGER
+def ours(found: dict[str, Any]) -> bool:
+    """Whether an object was installed by this mesh."""
+    return (found["metadata"].get("labels") or {}).get(OWNER_LABEL) == MANAGER
 
 
 def _established(crd: dict[str, Any]) -> bool:

@@ -1,5 +1,4 @@
-"""The reference mesh in one event loop: certificate authority, webhook, control loop, UDP relay,
-metrics API and Envoy."""
+"""The reference mesh in one event loop: authority, webhook, control loop, UDP relay, metrics API and Envoy."""
 
 from __future__ import annotations
 
@@ -51,7 +50,12 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def mesh(
-    kubeconfig: Path, state: Path, fault: str | None = None, handed: str | None = None
+    kubeconfig: Path,
+    state: Path,
+    fault: str | None = None,
+    handed: str | None = None,
+    *,
+    older_metrics: bool = False,
 ) -> AsyncIterator[Running]:
     """A running mesh with its files in `state`. Raises MeshError when it cannot start, OSError without an API.
 
@@ -59,6 +63,7 @@ async def mesh(
     the API's objects again.
     """
     semantics = _semantics(fault)
+    semantics.older_metrics = older_metrics
     authority = _authority(state / "authority.pem", anew=handed is None)
     directory = Directory(state / "envoy", authority)
     envoy = Envoy(find_envoy(), directory.path, state / "envoy.log")
@@ -80,7 +85,8 @@ async def mesh(
         api = MetricsApi(semantics, journal, controller.snapshot, client.get)
         metrics = MetricsServer(api, semantics, client, authority)
         stack.push_async_callback(metrics.close)
-        await asyncio.gather(install(client, semantics, webhook.url, authority.pem), metrics.start())
+        await install(client, semantics, webhook.url, authority.pem)
+        await metrics.start()
         watch = await stack.enter_async_context(_task(controller.watch()))
         await envoy.ready(*await controller.synced())
         run = await stack.enter_async_context(_task(controller.run(envoy)))

@@ -17,12 +17,12 @@ from pytest_smi.spec.metrics import GROUP, MEASURED, ROOT
 from pytest_smi.spec.metrics_read import BadMetrics, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from pytest_smi.embedded.kubeapi.http import Request
     from pytest_smi.embedded.mesh.metrics_log import Journal
     from pytest_smi.embedded.mesh.metrics_semantics import Json
-    from pytest_smi.embedded.mesh.metrics_world import Call, ObjectKey
+    from pytest_smi.embedded.mesh.metrics_world import Call, Holders, ObjectKey
     from pytest_smi.embedded.mesh.semantics import Semantics
     from pytest_smi.embedded.mesh.snapshot import Manifest, Snapshot
     from pytest_smi.spec.metrics import Measured
@@ -70,11 +70,13 @@ class MetricsApi:
         journal: Journal,
         snapshot: Callable[[], Snapshot],
         fetch: Callable[..., Awaitable[Json]],
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._semantics = semantics
         self._journal = journal
         self._snapshot = snapshot
         self._fetch = fetch
+        self._now = now
 
     async def answer(self, request: Request) -> Json:
         """The body of a successful answer. Raises ApiError."""
@@ -85,7 +87,7 @@ class MetricsApi:
             return self._semantics.discovery()
         selector = "" if asked.name else request.param("labelSelector")
         objects = await self._objects(asked, selector)
-        moment = Moment(time.time() - LAG_SECONDS, self._window(request.param("t")))
+        moment = Moment(self._now() - LAG_SECONDS, self._window(request.param("t")))
         world = World(self._snapshot(), await self._replica_sets(asked.measured))
         calls = self._calls(world, moment)
         if asked.measured.kind == "TrafficSplit":
@@ -94,19 +96,22 @@ class MetricsApi:
         if selector:
             chosen = {pod for one in objects for pod in self._semantics.held(holders, _key(one))}
             calls = self._semantics.considered(calls, chosen)
-        items = []
-        for one in objects:
-            resource, held = _reference(asked.measured, one), self._semantics.held(holders, _key(one))
-            if asked.edges:
-                for direction, side, other, between in self._semantics.edges(calls, held, holders):
-                    subject = Subject(resource, direction, side, _named(asked.measured, other))
-                    items.append(self._item(subject, between, moment))
-            else:
-                subject = Subject(resource, "from", "server", None)
-                items.append(self._item(subject, self._semantics.received(calls, held), moment))
+        items = [item for one in objects for item in self._items(asked, one, calls, holders, moment)]
         if asked.name and not asked.edges:
             return items[0]
         return self._semantics.listing(_listed(asked), selector, items)
+
+    def _items(
+        self, asked: Asked, one: Manifest, calls: list[Call], holders: Holders, moment: Moment
+    ) -> Iterator[Json]:
+        """What is told of one object: its own item, or those of its edges."""
+        resource, held = _reference(asked.measured, one), self._semantics.held(holders, _key(one))
+        if not asked.edges:
+            received = self._semantics.received(calls, held)
+            yield self._item(Subject(resource, "from", "server", None), received, moment)
+            return
+        for direction, side, other, between in self._semantics.edges(calls, held, holders):
+            yield self._item(Subject(resource, direction, side, _named(asked.measured, other)), between, moment)
 
     def _splits(self, asked: Asked, selector: str, splits: list[Manifest], calls: list[Call], moment: Moment) -> Json:
         """MET §Traffic Splits. Open (TM-062): one object is a list, too; it has no edges, since it has no pods."""

@@ -8,6 +8,7 @@ need not serve it.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_smi.embedded.client import ApiFailure
 from pytest_smi.embedded.kubeapi import status
 from pytest_smi.embedded.kubeapi.http import HttpServer, Request, json_response
-from pytest_smi.embedded.mesh.install import API_SERVICES, MANAGER, NAMESPACE, OWNER_LABEL
+from pytest_smi.embedded.mesh.install import MANAGER, OWNER_LABEL, find, ours
 from pytest_smi.embedded.mesh.webhook import server_context
 from pytest_smi.errors import MeshError
 from pytest_smi.spec.metrics import API_SERVICE, GROUP, VERSION
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.semantics import Semantics
 
 _HOST = "127.0.0.1"
+_NAMESPACE = "smi-reference-mesh"
 _SERVICE = "metrics"
 _AUTHENTICATION = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
+_API_SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
 _PORT = {"name": "https", "port": 443, "protocol": "TCP"}
 
 
@@ -43,12 +46,13 @@ class MetricsServer:
         self._authority = authority
         self._server = HttpServer(self._handle)
         self._names: tuple[str, ...] = ()
+        self._registered: list[str] = []
 
     async def start(self) -> None:
         """Listen on a free port of the loopback interface and register it. Raises MeshError."""
         try:
             config = await self._client.get(_AUTHENTICATION)
-            context = server_context(*self._authority.for_name(f"{_SERVICE}.{NAMESPACE}.svc"))
+            context = server_context(*self._authority.for_name(f"{_SERVICE}.{_NAMESPACE}.svc"))
             context.load_verify_locations(cadata=config["data"]["requestheader-client-ca-file"])
             context.verify_mode = ssl.CERT_OPTIONAL  # whoever shows none is told so in words
             self._names = tuple(json.loads(config["data"]["requestheader-allowed-names"]))
@@ -59,12 +63,24 @@ class MetricsServer:
             ) from None
 
     async def close(self) -> None:
-        """Stop serving; the registration stays, as the CRDs do."""
+        """Stop serving and take the registration back: clients trip over an APIService that nobody serves."""
+        for path in reversed(self._registered):
+            with contextlib.suppress(ApiFailure, OSError):
+                await self._client.delete(path)
         await self._server.close()
 
     async def _register(self, port: int) -> None:
-        for path, manifest in registration(port, self._authority.pem, self._semantics):
-            await self._client.patch(path, manifest, kind="apply", manager=MANAGER)
+        found = await find(self._client, f"{_API_SERVICES}/{API_SERVICE}")
+        if found is not None and not ours(found):
+            raise MeshError(f"the cluster has an APIService {API_SERVICE} of somebody else", "delete it first")
+        space, *others = registration(port, self._authority.pem, self._semantics)
+        await self._apply(*space)  # it stays: a namespace takes its time to go, and may be needed again at once
+        for path, manifest in others:
+            await self._apply(path, manifest)
+            self._registered.append(path)
+
+    async def _apply(self, path: str, manifest: dict[str, Any]) -> None:
+        await self._client.patch(path, manifest, kind="apply", manager=MANAGER)
 
     async def _handle(self, request: Request) -> AnyResponse:
         try:
@@ -81,12 +97,12 @@ class MetricsServer:
 def registration(port: int, ca_pem: bytes, semantics: Semantics) -> list[tuple[str, dict[str, Any]]]:
     """What makes a server on this port of the loopback interface an API of the cluster: paths and manifests."""
     labels = {OWNER_LABEL: MANAGER}
-    inside = {"name": _SERVICE, "namespace": NAMESPACE, "labels": labels}
+    inside = {"name": _SERVICE, "namespace": _NAMESPACE, "labels": labels}
     slice_labels = {**labels, "kubernetes.io/service-name": _SERVICE}
     space: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": NAMESPACE, "labels": labels},
+        "metadata": {"name": _NAMESPACE, "labels": labels},
     }
     service: dict[str, Any] = {
         "apiVersion": "v1",
@@ -102,15 +118,26 @@ def registration(port: int, ca_pem: bytes, semantics: Semantics) -> list[tuple[s
         "endpoints": [{"addresses": [_HOST], "conditions": {"ready": True}}],
         "ports": [{**_PORT, "port": port}],
     }
-    below = f"/api/v1/namespaces/{NAMESPACE}"
-    slices = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
+    below = f"/api/v1/namespaces/{_NAMESPACE}"
+    slices = f"/apis/discovery.k8s.io/v1/namespaces/{_NAMESPACE}/endpointslices"
     found: list[tuple[str, dict[str, Any]]] = [
-        (f"/api/v1/namespaces/{NAMESPACE}", space),
+        (f"/api/v1/namespaces/{_NAMESPACE}", space),
         (f"{below}/services/{_SERVICE}", service),
         (f"{slices}/{_SERVICE}", endpoints),
-        (f"{API_SERVICES}/{API_SERVICE}", _api_service(ca_pem, labels)),
+        (f"{_API_SERVICES}/{API_SERVICE}", _api_service(ca_pem, labels)),
     ]
     return semantics.registered(found)
+
+
+async def unregister(client: Client) -> list[str]:
+    """Delete what we registered; returns the names."""
+    deleted = []
+    for path in (f"{_API_SERVICES}/{API_SERVICE}", f"/api/v1/namespaces/{_NAMESPACE}"):
+        found = await find(client, path)
+        if found is not None and ours(found):
+            await client.delete(path)
+            deleted.append(found["metadata"]["name"])
+    return deleted
 
 
 def _api_service(ca_pem: bytes, labels: dict[str, str]) -> dict[str, Any]:
@@ -122,7 +149,7 @@ def _api_service(ca_pem: bytes, labels: dict[str, str]) -> dict[str, Any]:
         "spec": {
             "group": GROUP,
             "version": VERSION,
-            "service": {"name": _SERVICE, "namespace": NAMESPACE},
+            "service": {"name": _SERVICE, "namespace": _NAMESPACE},
             "caBundle": base64.b64encode(ca_pem).decode(),
             "groupPriorityMinimum": 100,
             "versionPriority": 100,

@@ -152,7 +152,8 @@ class Policy:
     `inbound` has an entry for each port of each meshed pod, empty where nobody is let in. `guards` holds what the
     client side enforces in addition (nothing, unless a fault says so). `plain` has the endpoints of each Service for
     clients outside of the mesh. The rest is as it should be unless a fault says otherwise. `unavailable`: servers
-    answer 503 to everything; `answers`: who answers what is let in; `leak`: percent of requests that nobody judges.
+    answer 503 to everything; `answers`: who answers what is let in; `leak`: percent of requests that nobody judges;
+    `taken_away`: headers that requests lose on their way.
     """
 
     pods: tuple[Pod, ...] = ()
@@ -165,3 +166,4 @@ class Policy:
     unavailable: bool = False
     answers: Answers = "application"
     leak: int = 0
+    taken_away: tuple[str, ...] = ()

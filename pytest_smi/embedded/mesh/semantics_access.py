@@ -264,3 +264,7 @@ class AccessSemantics:
     def leak(self) -> int:
         """Percent of requests that are let in unjudged: none (TA-005)."""
         return 0
+
+    def taken_away(self) -> tuple[str, ...]:
+        """Names of headers that requests lose on their way to a Service: none (TS-074)."""
+        return ()
