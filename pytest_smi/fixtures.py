@@ -89,7 +89,7 @@ def smi_workload(
     """The standing scene, every pod ready and its agent reachable."""
     from contextlib import suppress
 
-    from pytest_smi.errors import ClusterEnded
+    from pytest_smi.errors import ClusterEnded, ClusterError
     from pytest_smi.workload.manifests import IMAGE
     from pytest_smi.workload.scene import Scene
 
@@ -109,7 +109,8 @@ def smi_workload(
     finally:
         if run.settings.keep:
             _hold(pytestconfig, smi_cluster)
-        with suppress(ClusterEnded):  # the scene has ended with it
+        # The scene has ended with its cluster; where that is only away, the run has told so already.
+        with suppress(ClusterError if "stopped" in run.facts else ClusterEnded):
             smi_cluster.check()
             scene.close()
 

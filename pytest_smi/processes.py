@@ -56,24 +56,29 @@ class Processes:
         """
         if self.worker:
             return
-        try:
-            if self.lost:
-                yield from self._after_lost_workers(open_cluster())
-            if self._claimed:
-                from pytest_smi.cluster.choose import release
+        steps = [lambda: self._after_lost_workers(open_cluster())] if self.lost else []
+        for step in (*steps, self._release):
+            try:
+                yield from filter(None, [step()])
+            except HarnessError as fault:
+                yield f"smi: not everything is tidied up: {fault}"
 
-                release(self._claimed.path)
-                self._claimed.remove()
-        except HarnessError as fault:
-            yield f"smi: not everything is tidied up: {fault}"
-
-    def _after_lost_workers(self, cluster: Cluster) -> Iterator[str]:
+    def _after_lost_workers(self, cluster: Cluster) -> str:
+        """Remove the scenes of workers that were killed; a mesh of the run has its own way to go."""
         from pytest_smi.cluster import leftovers
 
         if not cluster.lasting:
-            return
-        left = leftovers.namespaces_of(cluster.api, self.run)
+            return ""
+        left = leftovers.scenes_of(cluster.api, self.run)
         leftovers.remove(cluster.api, left)
         leftovers.wait_gone(cluster.api, left)
-        if left:
-            yield f"smi: removed what workers have left: {', '.join(map(str, left))}"
+        return f"smi: removed what workers have left: {', '.join(map(str, left))}" if left else ""
+
+    def _release(self) -> str:
+        """Remove the cluster that was made for the run."""
+        if self._claimed:
+            from pytest_smi.cluster.choose import release
+
+            release(self._claimed.path)
+            self._claimed.remove()
+        return ""

@@ -176,7 +176,7 @@ class Run:
 
     def take(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
         """Judge one phase; without a scene or a cluster the run stops, instead of failing in every item."""
-        exception = call.excinfo.value if call.excinfo else None
+        exception = _first(call.excinfo.value) if call.excinfo else None
         trial = item.stash.get(TRIAL, None)
         if isinstance(exception, HarnessError):
             report.longrepr = f"{type(exception).__name__}: {exception}"
@@ -310,6 +310,15 @@ def heed_sigterm() -> Callable[[], None]:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     return no_longer
+
+
+def _first(exception: BaseException) -> BaseException:
+    """Of several harness errors, as when every fixture of a session finds its cluster gone, the first."""
+    if isinstance(exception, BaseExceptionGroup) and exception.subgroup(HarnessError) is not None:
+        inner = [_first(one) for one in exception.exceptions]
+        if all(isinstance(one, HarnessError) for one in inner):
+            return inner[0]
+    return exception
 
 
 def _is_empty(item: pytest.Item) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_smi.cluster.api import Refused, path_of
 from pytest_smi.cluster.lease import NAME, seconds_left
-from pytest_smi.cluster.ownership import MANAGED_BY, RUN_LABEL, run_of
+from pytest_smi.cluster.ownership import MANAGED_BY, PART_LABEL, RUN_LABEL, SCENE, run_of
 from pytest_smi.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
@@ -144,9 +144,9 @@ def wait_gone(api: Api, things: Iterable[Thing], seconds: float = _GONE_SECONDS)
         time.sleep(_POLL_SECONDS)  # the interval of a poll with a deadline
 
 
-def namespaces_of(api: Api, run: str) -> list[Thing]:
-    """The namespaces of one run. Needs no right that a run itself does not need."""
-    found = api.list(path_of("v1", "Namespace"), labelSelector=f"{_OURS},{RUN_LABEL}={run}")
+def scenes_of(api: Api, run: str) -> list[Thing]:
+    """The namespaces of the scenes of one run."""
+    found = api.list(path_of("v1", "Namespace"), labelSelector=f"{_OURS},{RUN_LABEL}={run},{PART_LABEL}={SCENE}")
     return [namespace(obj) for obj in found]
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "pytest-smi"}
 RUN_LABEL = "pytest-smi.dev/run"
+PART_LABEL = "pytest-smi.dev/part"
+SCENE = "scene"
+"""The part of a run's namespaces that hold its scene."""
 
 
 def labels(run: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_smi.cluster.refusals import BROKEN, never_arrived, unreachable
-from pytest_smi.errors import ClusterError
+from pytest_smi.errors import ClusterEnded, ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,13 +43,15 @@ class Attempts:
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
         self._made = 1
+        self._broke_down = 0
 
     def another(self, status: int | None = None, wanted: str | None = None) -> bool:
         """Pause and say True when there may be another attempt after this status (None: no answer at all).
 
         `wanted` is what the server asks for in `Retry-After`.
         """
-        if status == 500 and self._made > _TIMES_500:
+        self._broke_down += status == 500
+        if self._broke_down > _TIMES_500:
             return False
         pause = float(min(_PAUSE_SECONDS * 2 ** (self._made - 1), _LONGEST_PAUSE_SECONDS))
         with contextlib.suppress(ValueError):  # it may be a date: not from an API server
@@ -79,15 +81,20 @@ class Transport:
         return {s["key"]: s["value"] for s in settings.values() if s.get("in") == "header" and s.get("value")}
 
     def send(self, ask: Ask, *, stream: bool = False) -> Any:
-        """The answer (urllib3's), whatever its status. Raises ClusterError when there is none."""
+        """The answer (urllib3's), whatever its status.
+
+        Raises ClusterError when there is none, and ClusterEnded when a server that has answered before stays away.
+        """
         attempts = self.attempts()
         while True:
             try:
                 answer = self.once(ask, stream=stream)
             except ClusterError as fault:
                 cause = fault.__cause__
-                if not (ask.repeatable or (cause and never_arrived(cause))) or not attempts.another():
+                if not (ask.repeatable or (cause and never_arrived(cause))):
                     raise
+                if not attempts.another():
+                    raise self._given_up(fault) from cause
             else:
                 self._answered = True
                 self._note_time(answer)
@@ -106,6 +113,16 @@ class Transport:
     def _note_time(self, answer: Any) -> None:
         with contextlib.suppress(TypeError, ValueError):
             self._clock = (parsedate_to_datetime(answer.headers.get("Date")), time.monotonic())
+
+    def _given_up(self, fault: ClusterError) -> ClusterError:
+        """The end of patience; what is asked from now on is not waited for as long again."""
+        before, self._answered = self._answered, False
+        if not (before and self._patience):
+            return fault
+        return ClusterEnded(
+            f"the API server has been away for {self._patience:.0f} s: {fault.what}",
+            "when it is back, `pytest-smi clean` removes what the run has left",
+        )
 
     def attempts(self) -> Attempts:
         """For one request that may be sent again: how often, and for how long."""

@@ -6,6 +6,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_smi.cluster.ownership import PART_LABEL, SCENE
 from pytest_smi.cluster.ownership import labels as owned
 from pytest_smi.workload import ports
 
@@ -51,7 +52,7 @@ class Deployed:
 
 def namespace(name: str, run: str, onboarding: Onboarding) -> Manifest:
     """A namespace that takes part in the mesh."""
-    joined = {**owned(run), **onboarding.namespace_labels}
+    joined = {**owned(run), PART_LABEL: SCENE, **onboarding.namespace_labels}
     meta = {"name": name, "labels": joined, "annotations": dict(onboarding.namespace_annotations)}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
 

@@ -18,6 +18,7 @@ from pytest_smi.embedded.mesh.model import Policy
 from pytest_smi.embedded.mesh.semantics import Semantics
 from pytest_smi.embedded.mesh.snapshot import Snapshot
 from pytest_smi.spec.crds import crds
+from pytest_smi.spec.kinds import STORAGE_VERSION
 from tests.kills.recording import replay
 
 # Decisions that no policy shows -> the folder of the tests that show them.
@@ -25,6 +26,15 @@ _SEEN_IN = {
     "converted": "api",
     "resumes": "access",
     **{name: "metrics" for name in vars(MetricsSemantics) if not name.startswith("_")},
+}
+# Kind -> the folders whose tests make objects of it, or try to.
+_USERS = {
+    "TrafficTarget": {"access", "api", "cross", "metrics", "specs", "split"},
+    "IdentityBinding": {"access", "api"},
+    "HTTPRouteGroup": {"access", "api", "cross", "metrics", "specs", "split"},
+    "TCPRoute": {"access", "api", "cross", "specs", "split"},
+    "UDPRoute": {"access", "api", "cross", "specs", "split"},
+    "TrafficSplit": {"api", "cross", "metrics", "split"},
 }
 _Step = tuple[str | None, Snapshot, Policy]
 
@@ -66,15 +76,22 @@ def _same_but_pods(one: Snapshot, other: Snapshot) -> bool:
 def places(fault: str, folders: Iterable[str]) -> set[str]:
     """Those of the suite's folders whose tests see what the fault changes beside policies."""
     semantics = semantics_of(fault)
-    changed, known = semantics.crds(crds()), crds()
-    if _schemas(changed) != _schemas(known):
-        return set(folders)  # tests in all of them try what should be refused
-    found = {"api"} if changed != known else set()
+    found = set().union(*(_seeing(*pair) for pair in zip(crds(), semantics.crds(crds()), strict=True)))
     for name, seen in _SEEN_IN.items():
         if getattr(type(semantics), name) is not getattr(Semantics, name):
             found.add(seen)
     return found & set(folders)
 
 
-def _schemas(definitions: list[dict[str, Any]]) -> list[Any]:
-    return [[version["schema"] for version in one["spec"]["versions"]] for one in definitions]
+def _seeing(known: dict[str, Any], changed: dict[str, Any]) -> set[str]:
+    """Folders whose tests see what is different in the definition of a kind: another schema takes other objects.
+
+    What is foreseen is a run in the newest API versions.
+    """
+    if _schema(known) != _schema(changed):
+        return _USERS[known["spec"]["names"]["kind"]]
+    return {"api"} if known != changed else set()
+
+
+def _schema(definition: dict[str, Any]) -> Any:
+    return next(one["schema"] for one in definition["spec"]["versions"] if one["name"] == STORAGE_VERSION)

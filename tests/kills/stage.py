@@ -25,6 +25,7 @@ from pytest_smi.workload.scene import Scene
 from tests.kills.recording import Recorder
 
 SETTLE_SECONDS = "1"
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _RESULTS = Path("results.json")
 _PLAIN = ("no:cacheprovider", "no:allure_pytest", "no:xdist", "no:hypothesispytest")
 
@@ -52,6 +53,8 @@ class Stage:
 
     def _run(self, words: Sequence[str], *plugins: object) -> None:
         _RESULTS.unlink(missing_ok=True)
+        for one in self._cluster.api.list(_CRDS):  # as on a cluster that has seen no mesh before
+            self._cluster.api.delete(f"{_CRDS}/{one['metadata']['name']}")
         plain = [word for plugin in _PLAIN for word in ("-p", plugin)]
         told = ["--smi-mesh=reference", f"--smi-timeout={SETTLE_SECONDS}", f"--smi-results={_RESULTS}", "-q"]
         pytest.main([*told, *words, *plain], plugins=[_Usher(self), *plugins])

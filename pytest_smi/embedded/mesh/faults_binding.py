@@ -124,7 +124,7 @@ class _BothStop(Semantics):
     def view(self, snapshot: Snapshot) -> Snapshot:
         schemes = [(one.get("spec") or {}).get("schemes") or {} for one in snapshot.all(_BINDING)]
         if not any({"podLabelSelector", "serviceAccount"} <= one.keys() for one in schemes):
-            self._last = snapshot
+            self._last = Snapshot({kind: dict(objects) for kind, objects in snapshot.objects.items()})
         return super().view(self._last)
 
 

@@ -98,6 +98,7 @@ class _FewestWin(Semantics):
     "A TrafficTarget that names no port opens 8080 alone",
     kills={"TA-041", "TA-049"},
     may_touch=EVERYTHING,
+    release="all",
 )
 class _OnlyOnePort(Semantics):
     def destination_port(self, target: Manifest) -> Ports:
@@ -123,6 +124,7 @@ class _FirstPort(Semantics):
     "A TCPRoute that lists no ports opens none",
     kills={"TA-043", "TA-050", "TSC-060", "TSC-062"},
     may_touch=EVERYTHING,
+    release="all",
 )
 class _NoneListed(Semantics):
     def ports(self, route: Manifest) -> Ports:

@@ -113,9 +113,9 @@ class _FirstPods(Semantics):
         super().__init__()
         self._there: dict[str, set[PodKey]] = {}
 
-    def was_there(self, target: Manifest, pod: Pod, pods: Sequence[Pod]) -> bool:
-        """Whether the pod is older than the TrafficTarget."""
-        return pod.key in self._there.setdefault(_uid(target), {one.key for one in pods})
+    def older(self, target: Manifest, pods: Sequence[Pod]) -> set[PodKey]:
+        """The pods that are older than the TrafficTarget."""
+        return self._there.setdefault(_uid(target), {one.key for one in pods})
 
 
 @fault(
@@ -126,8 +126,8 @@ class _FirstPods(Semantics):
 )
 class _LateClosed(_FirstPods):
     def destinations(self, snapshot: Snapshot, target: Manifest, pods: Sequence[Pod]) -> list[Pod]:
-        found = super().destinations(snapshot, target, pods)
-        return [pod for pod in found if self.was_there(target, pod, pods)]
+        older = self.older(target, pods)
+        return [pod for pod in super().destinations(snapshot, target, pods) if pod.key in older]
 
 
 @fault(
@@ -138,8 +138,8 @@ class _LateClosed(_FirstPods):
 )
 class _NeedRestart(_FirstPods):
     def destinations(self, snapshot: Snapshot, target: Manifest, pods: Sequence[Pod]) -> list[Pod]:
-        found = super().destinations(snapshot, target, pods)
-        return [pod for pod in found if not self.was_there(target, pod, pods)]
+        older = self.older(target, pods)
+        return [pod for pod in super().destinations(snapshot, target, pods) if pod.key not in older]
 
 
 @fault(

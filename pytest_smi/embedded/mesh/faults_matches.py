@@ -33,9 +33,12 @@ class _EveryGroup(Semantics):
         found = super().route(snapshot, rule, own)
         if rule["kind"] != _GROUP or found is None:
             return found
-        groups = [one for one in snapshot.all(_GROUP) if one["metadata"]["namespace"] == own]
-        matches = [match for one in groups for match in (one.get("spec") or {}).get("matches") or ()]
-        return {**found, "spec": {"matches": matches}}
+        names = rule.get("matches") or ["any"]
+        others = [one for one in snapshot.all(_GROUP) if one["metadata"]["namespace"] == own and one is not found]
+        matches = [
+            {**match, "name": names[0]} for one in others for match in (one.get("spec") or {}).get("matches") or ()
+        ]
+        return {**found, "spec": {"matches": [*(found.get("spec") or {}).get("matches", ()), *matches]}}
 
 
 @fault(
@@ -48,7 +51,7 @@ class _AnyKind(Semantics):
     def route(self, snapshot: Snapshot, rule: Manifest, own: str) -> Manifest | None:
         found = super().route(snapshot, rule, own)
         if found is None and rule["kind"] == "TCPRoute":
-            return {} if any(snapshot.get(kind, own, rule["name"]) for kind in _KINDS) else None
+            return {"spec": {}} if any(snapshot.get(kind, own, rule["name"]) for kind in _KINDS) else None
         return found
 
 
@@ -106,19 +109,13 @@ class _NoAnchors(Semantics):
     "bodies-open-every-path",
     "Who is granted a route may take any, with any method, in a request that has a body",
     kills={"TSC-021"},
-    may_touch={"TA-094", "TA-096", "TA-102", "TA-103"},
+    may_touch={"TA-094", "TA-096"},
 )
 class _Bodies(Semantics):
     def allowance(self, snapshot: Snapshot, target: Manifest, pods: Sequence[Pod]) -> Allowance:
         found = super().allowance(snapshot, target, pods)
         body = HttpMatch(headers=(("content-length", "[1-9][0-9]*"),))
         return replace(found, http=(*found.http, body)) if found.http else found
-
-
-@fault("methods-without-case", "Methods are compared without regard to case", kills={"TSC-037"}, may_touch={"TSC-03"})
-class _MethodCase(Semantics):
-    def methods(self, listed: Sequence[str]) -> frozenset[str] | None:
-        return super().methods([*listed, *(method.lower() for method in listed)])
 
 
 @fault(

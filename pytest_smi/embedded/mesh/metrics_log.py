@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FLUSH_SECONDS = 0.05
 """How often Envoy writes out what it has logged: what is younger than this may still be missing in the file."""
 ROTATE_BYTES = 16 << 20
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 2.0
 _FILE = "traffic.log"
 _BLOCK_BYTES = 1 << 18
 
