@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pytest_smi.assertions.shares import assert_reaches as assert_reaches
     from pytest_smi.assertions.shares import assert_shares as assert_shares
     from pytest_smi.assertions.shares import reached as reached
+    from pytest_smi.cluster.api import Refused as Refused
     from pytest_smi.errors import HarnessError as HarnessError
     from pytest_smi.errors import NonConformance as NonConformance
     from pytest_smi.spec.kinds import KINDS as KINDS
@@ -84,6 +85,7 @@ _HOMES = {
     "pytest_smi.assertions.metrics_load": ("Load", "logged"),
     "pytest_smi.assertions.plain": ("assert_accepted", "assert_comes", "assert_rejected", "assert_that"),
     "pytest_smi.assertions.shares": ("are_shared", "assert_only", "assert_reaches", "assert_shares", "reached"),
+    "pytest_smi.cluster.api": ("Refused",),
     "pytest_smi.errors": ("HarnessError", "NonConformance"),
     "pytest_smi.spec.kinds": ("KINDS",),
     "pytest_smi.spec.metrics": ("MEASURED", "METRIC_NAMES", "PERCENTILES", "metrics_path"),

@@ -61,7 +61,8 @@ class _MarkedOnly(Semantics):
 @fault(
     "grpc-unjudged",
     "Calls of gRPC are let in, whoever makes them",
-    kills={"TA-096", "TSC-055"},
+    kills={"TA-096"},
+    may_touch={"TSC-055"},
 )
 class _GrpcUnjudged(Semantics):
     def enforced(self, pod: Pod, replicas: Sequence[Pod], grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
