@@ -26,7 +26,7 @@ class ClusterError(HarnessError):
 
 
 class ClusterEnded(ClusterError):
-    """The cluster that was started for the run has ended in the middle of it: nothing more can be judged."""
+    """The cluster has ended in the middle of the run, or is away for good: nothing more can be judged."""
 
 
 class MeshError(HarnessError):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_smi.cluster.base import Cluster
+    from pytest_smi.cluster.turns import Turns
+    from pytest_smi.evidence import Case
     from pytest_smi.mesh.lifecycle import Mesh
     from pytest_smi.run import Run
     from pytest_smi.workload.scene import Scene
@@ -30,7 +32,7 @@ def _run(config: pytest.Config) -> Run:
 
 @pytest.fixture(scope="session")
 def smi_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
-    """A reachable cluster: started for this process (embedded) or the kubeconfig's."""
+    """A reachable cluster: started for this process (embedded), there already, or made once for all processes."""
     run = _run(pytestconfig)
     if run.cluster:  # opened before the tests, and closed after them
         yield run.cluster
@@ -51,7 +53,7 @@ def smi_started(
     from pytest_smi.mesh.lifecycle import Mesh
 
     run = _run(pytestconfig)
-    mesh = Mesh(run.profile, smi_cluster, tmp_path_factory.mktemp("smi-mesh"), run.settings.fault, run.settings.mesh)
+    mesh = Mesh(run.profile, smi_cluster, tmp_path_factory.mktemp("smi-mesh"), run.settings.fault, run.settings.flags)
     run.mesh = mesh
     try:
         yield mesh
@@ -68,35 +70,53 @@ def smi_mesh(pytestconfig: pytest.Config, smi_started: Mesh) -> Mesh:
 
 
 @pytest.fixture(scope="session")
+def smi_turns(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Turns:
+    """Turns among the workers of a run that share a cluster; each embedded cluster belongs to one process alone."""
+    from pytest_smi.cluster.turns import Turns
+
+    run, own = _run(pytestconfig), tmp_path_factory.getbasetemp()
+    return Turns(own.parent if run.is_worker and run.cluster_provider != "embedded" else own)
+
+
+@pytest.fixture(scope="session")
 def smi_workload(
-    pytestconfig: pytest.Config, smi_cluster: Cluster, smi_started: Mesh, request: pytest.FixtureRequest
+    pytestconfig: pytest.Config,
+    smi_cluster: Cluster,
+    smi_started: Mesh,
+    smi_turns: Turns,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Scene]:
     """The standing scene, every pod ready and its agent reachable."""
     from contextlib import suppress
 
-    from pytest_smi.errors import ClusterEnded
+    from pytest_smi.errors import ClusterEnded, ClusterError
     from pytest_smi.workload.manifests import IMAGE
     from pytest_smi.workload.scene import Scene
 
     run = _run(pytestconfig)
     image = run.settings.image or IMAGE
-    scene = run.scene = Scene(smi_cluster, run.profile, run.id, image, forced=run.settings.force)
+    who = run.processes
+    scene = run.scene = Scene(smi_cluster, run.profile, run.id, image, forced=run.settings.force, worker=who.worker)
     try:
-        scene.deploy()
-        request.getfixturevalue("smi_mesh")
-        scene.wait()
+        if run.settings.image:
+            smi_cluster.load_image(image)
+        with smi_turns.taken():
+            scene.deploy()
+            request.getfixturevalue("smi_mesh")
+            scene.wait()
         run.facts["scene"] = {"namespaces": [scene.namespace, scene.namespace2]}
         yield scene
     finally:
         if run.settings.keep:
             _hold(pytestconfig, smi_cluster)
-        with suppress(ClusterEnded):  # the scene has ended with it
+        # The scene has ended with its cluster; where that is only away, the run has told so already.
+        with suppress(ClusterError if "stopped" in run.facts else ClusterEnded):
             smi_cluster.check()
             scene.close()
 
 
 @pytest.fixture
-def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh) -> Iterator[Smi]:
+def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi_turns: Turns) -> Iterator[Smi]:
     """The context of the running test: apply SMI objects, find workloads, record observations.
 
     What the test applied is deleted afterwards, and calls that it saw allowed are watched until they are denied again.
@@ -111,18 +131,27 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh) -> 
     case = _case(request)
     versions = ApiVersions(**case.instance.versions)
     encoding = smi_mesh.header_encoding(smi_workload.cluster, versions.specs)
-    smi = Smi(smi_workload, smi_mesh, case, versions, encoding)
-    smi_workload.smi = smi
-    try:
-        yield smi
-    finally:
+    with smi_turns.taken(alone=_needs_to_be_alone(case)):
+        smi = Smi(smi_workload, smi_mesh, case, versions, encoding)
+        smi_workload.smi = smi
         try:
-            smi_workload.cluster.check()
-            if not _stays(request):
-                leave(smi)
-            smi_mesh.check()
+            yield smi
         finally:
-            smi_workload.smi = None
+            try:
+                smi_workload.cluster.check()
+                if not _stays(request):
+                    leave(smi)
+                smi_mesh.check()
+            finally:
+                smi_workload.smi = None
+
+
+def _needs_to_be_alone(case: Case) -> bool:
+    """Whether the test may disturb every other one on the same cluster."""
+    from pytest_smi.spec.catalogue import find
+
+    name = case.instance.requirement
+    return bool(name) and find(name).alone
 
 
 def _case(request: pytest.FixtureRequest) -> Any:

@@ -32,7 +32,11 @@ class Option:
 
 OPTIONS = (
     Option("mesh", "Mesh to judge: the name of a profile, or the path of a profile's TOML file", "NAME|FILE"),
-    Option("cluster", "Where to run: embedded or kubeconfig (default: what the profile says)", "PROVIDER"),
+    Option(
+        "cluster",
+        "Where to run: embedded, kubeconfig, kind, k3d or minikube (default: as the profile says)",
+        "PROVIDER",
+    ),
     Option("context", "Context of the kubeconfig to use", "NAME"),
     Option("kubeconfig", "Kubeconfig file to use", "FILE"),
     Option("image", "Container image with Python for the sample application (default: python:3.13-slim)", "IMAGE"),

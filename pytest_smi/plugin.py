@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from pytest_smi.fixtures import smi, smi_cluster, smi_mesh, smi_started, smi_workload
+from pytest_smi.fixtures import smi, smi_cluster, smi_mesh, smi_started, smi_turns, smi_workload
 from pytest_smi.options import OPTIONS, any_given
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_smi.run import Run
 
-__all__ = ["smi", "smi_cluster", "smi_mesh", "smi_started", "smi_workload"]
+__all__ = ["smi", "smi_cluster", "smi_mesh", "smi_started", "smi_turns", "smi_workload"]
 
 pytest.register_assert_rewrite("pytest_smi.assertions")
 
@@ -45,6 +45,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings; without a path on the command line, take the shipped suite as what to run."""
     config.addinivalue_line("markers", "requirement(id): the SMI requirement that this test judges, e.g. TA-005")
@@ -64,6 +65,9 @@ def _begin(config: pytest.Config) -> None:
         declared = start.declarations(settings, config)
     except BadSetting as fault:
         raise pytest.UsageError(str(fault)) from None
+    if hasattr(config, "workerinput"):
+        # --clean-alluredir is the controller's: a worker that replaces a crashed one would delete what was written.
+        config.option.clean_alluredir = False
     config.stash[run.RUN] = run.Run(config, settings, profile, declared)
     config.pluginmanager.register(Judge(config.stash[run.RUN]), "smi-judge")
     if profile.install.method != "reference" and not config.stash[run.RUN].is_worker:
@@ -152,9 +156,14 @@ class Judge:
             self._run.ledger.add_collect(report)
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker what it has in common with the others."""
+        self._run.worker_starts(node)
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """Take a worker's facts of mesh and cluster."""
-        self._run.facts.update(getattr(node, "workeroutput", {}).get("smi", {}))
+        self._run.worker_ended(node, error)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,7 +7,6 @@ keeps the ledger of results; on a worker (or without xdist) it also answers for 
 from __future__ import annotations
 
 import datetime as dt
-import secrets
 import signal
 import threading
 from functools import cached_property
@@ -19,12 +18,14 @@ import pytest
 from pytest_smi import __version__
 from pytest_smi.errors import ClusterEnded, HarnessError
 from pytest_smi.evidence import unsupported
+from pytest_smi.processes import Processes
 from pytest_smi.report import allure as allure_report
+from pytest_smi.report import crash, junit, results, summary
 from pytest_smi.report import exit as exit_report
-from pytest_smi.report import junit, results, summary
 from pytest_smi.report.ledger import Ledger
 from pytest_smi.report.redact import redact_text
 from pytest_smi.report.trial import Trial
+from pytest_smi.settings import TOOLS
 from pytest_smi.spec.catalogue import UnknownRequirement, find
 from pytest_smi.spec.instances import instances
 
@@ -56,10 +57,10 @@ class Run:
         self.settings = settings
         self.profile = profile
         self.declared = declared
-        self.id = secrets.token_hex(3)
+        self.processes = Processes(config)
         self.started = dt.datetime.now(dt.UTC)
         self.facts: dict[str, Any] = {}
-        self.ledger = Ledger()
+        self.ledger = Ledger(self._crashed_in)
         self.exit: exit_report.Exit | None = None
         self.is_worker = hasattr(config, "workerinput")
         self.cluster: Cluster | None = None
@@ -77,25 +78,27 @@ class Run:
         )
 
     @property
+    def id(self) -> str:
+        """The run's id, the same in all its processes; whatever it creates in a cluster carries it."""
+        return self.processes.run
+
+    @property
     def cluster_provider(self) -> str:
-        """Where the run happens: the flag, else what the profile says."""
-        return self.settings.cluster or self.profile.cluster
+        """Where the run happens: the flag, else what the profile says; without the name of a cluster."""
+        return (self.settings.cluster or self.profile.cluster).partition(":")[0]
+
+    def open_cluster(self) -> Cluster:
+        """The cluster of this run, ready. Raises ClusterError."""
+        from pytest_smi.cluster.choose import open_cluster
+
+        name = (self.settings.cluster or self.profile.cluster).partition(":")[2] or None
+        where = (self.settings.kubeconfig, self.settings.context)
+        return open_cluster(self.cluster_provider, name, self.processes.folder, *where)
 
     @property
     def release(self) -> str:
         """The release under judgement, for people."""
         return self.settings.release or "newest served"
-
-    def open_cluster(self) -> Cluster:
-        """A way to the cluster of the run, started for this process if it is the embedded one. Raises ClusterError."""
-        from pytest_smi.cluster.embedded import EmbeddedCluster
-        from pytest_smi.cluster.kubeconfig import KubeconfigCluster
-
-        if self.cluster_provider == "embedded":
-            cluster = EmbeddedCluster()
-            cluster.wait()
-            return cluster
-        return KubeconfigCluster(self.settings.kubeconfig, self.settings.context)
 
     def instances_of(self, requirement: str) -> list[Instance]:
         """The instances of a requirement in this run. Raises UnknownRequirement."""
@@ -107,6 +110,11 @@ class Run:
         )
         self._instances.update({(one.requirement, one.api): one for one in found})
         return found
+
+    def _crashed_in(self, nodeid: str) -> Instance | None:
+        """The instance of a node id that this process, a controller, has not collected."""
+        folders = (self.config.rootpath, *(Path(one.partition("::")[0]) for one in self.config.args))
+        return crash.instance_of(nodeid, folders, self.instances_of)
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
         """Make one item of each instance of the test's requirement."""
@@ -168,7 +176,7 @@ class Run:
 
     def take(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
         """Judge one phase; without a scene or a cluster the run stops, instead of failing in every item."""
-        exception = call.excinfo.value if call.excinfo else None
+        exception = _first(call.excinfo.value) if call.excinfo else None
         trial = item.stash.get(TRIAL, None)
         if isinstance(exception, HarnessError):
             report.longrepr = f"{type(exception).__name__}: {exception}"
@@ -221,11 +229,23 @@ class Run:
                 self.allure.write_facts(Path(folder), self._suite_properties())
 
     def clean_up(self) -> None:
-        """Remove what killed workers left; those that ended in order have left nothing."""
+        """Remove what killed workers left (those that ended in order have left nothing), and what was made for all."""
         if self.config.getoption("numprocesses", None) and not self.is_worker:
             from pytest_smi.cluster.embedded import sweep
 
             sweep()
+        for line in self.processes.tidy(self.open_cluster):
+            print(line)
+
+    def worker_starts(self, node: Any) -> None:
+        """Tell a worker, on the controller, what it has in common with the others."""
+        self.processes.tell(node, folder=self.cluster_provider in TOOLS)
+
+    def worker_ended(self, node: Any, error: object) -> None:
+        """Take a worker's facts of mesh and cluster, on the controller; one that did not end in order leaves things."""
+        self.facts.update(getattr(node, "workeroutput", {}).get("smi", {}))
+        if self.cluster_provider != "embedded" and (error or not hasattr(node, "workeroutput")):
+            self.processes.lost = True
 
     def _suite_properties(self) -> dict[str, str]:
         mesh = self.facts.get("mesh", {})
@@ -290,6 +310,15 @@ def heed_sigterm() -> Callable[[], None]:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     return no_longer
+
+
+def _first(exception: BaseException) -> BaseException:
+    """Of several harness errors, as when every fixture of a session finds its cluster gone, the first."""
+    if isinstance(exception, BaseExceptionGroup) and exception.subgroup(HarnessError) is not None:
+        inner = [_first(one) for one in exception.exceptions]
+        if all(isinstance(one, HarnessError) for one in inner):
+            return inner[0]
+    return exception
 
 
 def _is_empty(item: pytest.Item) -> bool:

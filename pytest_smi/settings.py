@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 LEVELS = ("must", "should", "may", "implied", "open", "api")
 CLUSTERS = ("embedded", "kubeconfig")
+TOOLS = ("kind", "k3d", "minikube")
 FOREVER = 3600.0
 SHORTEST = 0.5  # less is no budget but a way to fail every mesh: one on a busy machine needs tenths of a second
 
@@ -23,7 +26,10 @@ class BadSetting(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """How this run is to be done. `None` means: take the profile's own default. Times are seconds."""
+    """How this run is to be done. `None` means: take the profile's own default. Times are seconds.
+
+    `cluster` is a provider, or one of the tools with the name of a cluster after a colon: `kind:dev`.
+    """
 
     mesh: str
     cluster: str | None = None
@@ -40,6 +46,13 @@ class Settings:
     requirements: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
     known_failures: str | None = None
+
+    @property
+    def flags(self) -> str:
+        """The flags that name mesh and cluster to pytest again; not files of this machine, since reports quote them."""
+        named = {"mesh": self.mesh, "cluster": self.cluster, "context": self.context, "fault": self.fault}
+        given = [f"--smi-{name}={shlex.quote(value)}" for name, value in named.items() if value]
+        return " ".join(given + [f"--smi-{name}" for name in ("install", "force") if getattr(self, name)])
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON types, for results.json; holds no secret."""
@@ -59,7 +72,7 @@ def read_settings(flag: Callable[[str], Any], ini: Callable[[str], Any], folder:
         return None
     return Settings(
         mesh=str(got["mesh"]),
-        cluster=_one_of("--smi-cluster", got["cluster"], CLUSTERS),
+        cluster=_cluster(got["cluster"]),
         context=got["context"],
         kubeconfig=got["kubeconfig"],
         image=_image(got["image"]),
@@ -95,6 +108,15 @@ def _one_of(flag: str, value: Any, known: tuple[str, ...]) -> str | None:
     if value is None or value in known:
         return None if value is None else str(value)
     raise BadSetting(f"{flag}={value} is not known: use one of {', '.join(known)}")
+
+
+def _cluster(value: Any) -> str | None:
+    provider, colon, name = str(value or "").partition(":")
+    if colon and provider in TOOLS and re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
+        return str(value)
+    if colon:
+        raise BadSetting(f"--smi-cluster={value}: a name goes only with {', '.join(TOOLS)}, e.g. kind:dev")
+    return _one_of("--smi-cluster", value, (*CLUSTERS, *TOOLS))
 
 
 def _image(value: Any) -> str | None:

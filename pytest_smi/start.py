@@ -13,7 +13,7 @@ from pytest_smi.mesh.profile import Profile, load_profile
 from pytest_smi.mesh.sources import shipped_profiles
 from pytest_smi.paths import shipped
 from pytest_smi.report.declared import BadDeclaration, Declared, declared
-from pytest_smi.settings import BadSetting, Settings
+from pytest_smi.settings import TOOLS, BadSetting, Settings
 from pytest_smi.spec.catalogue import UnknownRequirement, find
 from pytest_smi.spec.releases import UnknownRelease, check_release
 
@@ -71,14 +71,17 @@ def _known(fault: str) -> None:
 
 
 def _contradictions(settings: Settings, profile: Profile, config: pytest.Config) -> None:
-    provider = settings.cluster or profile.cluster
-    if settings.fault and profile.install.method != "reference":
+    provider = (settings.cluster or profile.cluster).partition(":")[0]
+    is_reference = profile.install.method == "reference"
+    if settings.fault and not is_reference:
         raise BadSetting(f"--smi-fault={settings.fault} needs --smi-mesh=reference: only that mesh has seeded defects")
-    if provider == "embedded" and (settings.context or settings.kubeconfig):
+    if provider != "kubeconfig" and (settings.context or settings.kubeconfig):
         raise BadSetting(
-            "--smi-context and --smi-kubeconfig do not go with the embedded cluster: add --smi-cluster=kubeconfig"
+            f"--smi-context and --smi-kubeconfig do not go with the {provider} cluster: add --smi-cluster=kubeconfig"
         )
-    if provider == "embedded" and profile.install.method != "reference":
+    if provider in TOOLS and is_reference:
+        raise BadSetting(f"the reference mesh does not run on {provider}: leave out --smi-cluster={settings.cluster}")
+    if provider == "embedded" and not is_reference:
         raise BadSetting(
             f"the embedded cluster runs only the reference mesh: run {settings.mesh} with --smi-cluster=kubeconfig"
         )

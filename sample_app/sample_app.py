@@ -36,6 +36,7 @@ import socket
 import struct
 import time
 from collections import Counter, deque
+from contextlib import suppress
 from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -136,7 +137,7 @@ class Settings(NamedTuple):
             http_ports=_ports(env, "HTTP_PORTS", "8080,9090"),
             tcp_ports=_ports(env, "TCP_PORTS", "7000,7001,7002"),
             banner_ports=_ports(env, "BANNER_PORTS", "7100"),
-            udp_ports=_ports(env, "UDP_PORTS", "5353,5354"),
+            udp_ports=_ports(env, "UDP_PORTS", "5530,5531"),
             control_port=control[0],
         )
         settings._refuse_duplicates()
@@ -266,9 +267,12 @@ class App:
             }
         )[:-1]
 
-    def body(self, port: int, request_id: str | None, method: str, path: str, fields: Fields) -> bytes:
-        """The JSON that only the workload itself can have written."""
-        rest = _encode({"port": port, "id": request_id, "method": method, "path": path, "headers": fields})
+    def body(
+        self, port: int, request_id: str | None, method: str, path: str, fields: Fields, content: tuple[int, int]
+    ) -> bytes:
+        """The JSON that only the workload itself can have written; `content` is length and CRC-32 of what it got."""
+        told = {"port": port, "id": request_id, "method": method, "path": path, "headers": fields}
+        rest = _encode({**told, "body": {"bytes": content[0], "crc32": content[1]}} if content[0] else told)
         return f"{self._intro},{rest[1:]}\n".encode()
 
     def complaint(self, port: int, error: str) -> bytes:
@@ -361,12 +365,13 @@ def _content_length(value: str) -> int:
 class Body:
     """Reads one message body: `length` bytes, chunks (length None), or everything up to the end (length -1)."""
 
-    __slots__ = ("_chunk", "_held", "_keep", "_limit", "done", "kept", "length", "total")
+    __slots__ = ("_chunk", "_held", "_keep", "_limit", "crc", "done", "kept", "length", "total")
 
     def __init__(self, length: int | None, keep: int, limit: int = sys.maxsize) -> None:
         self.length = length
         self.kept = bytearray()
         self.total = 0
+        self.crc = 0  # of all bytes, kept or not
         self.done = length == 0
         self._keep = keep
         self._limit = limit
@@ -391,6 +396,7 @@ class Body:
 
     def _take(self, data: bytes) -> None:
         self.total += len(data)
+        self.crc = binascii.crc32(data, self.crc)
         if self.total > self._limit:
             raise Malformed(f"body is longer than {self._limit} bytes", 413)
         room = self._keep - len(self.kept)
@@ -639,7 +645,8 @@ class DataConnection(HttpConnection):
         app = self.app
         app.log.add(self.port, "http1", self.peer, request.id, request.head)
         status, delay, more = (200, 0.0, None) if app.behaviour is None else app.deviate(request.path)
-        body = app.body(self.port, request.id, request.method, request.path, request.fields)
+        content = (request.body.total, request.body.crc)
+        body = app.body(self.port, request.id, request.method, request.path, request.fields, content)
         extra = f"x-smi-pod: {app.pod}\r\n"
         if request.id is not None:
             extra += f"x-smi-id: {request.id}\r\n"
@@ -686,6 +693,7 @@ class H2Server(asyncio.Protocol):
         self.port = port
         self._connection = H2Connection(H2Configuration(client_side=False, header_encoding="latin-1"))
         self._requests: dict[int, Fields] = {}
+        self._content: dict[int, tuple[int, int]] = {}
         self._unsent: dict[int, tuple[bytes, Fields | None]] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -705,6 +713,8 @@ class H2Server(asyncio.Protocol):
                 if isinstance(event, events.RequestReceived):
                     self._requests[event.stream_id] = list(event.headers)
                 elif isinstance(event, events.DataReceived):
+                    size, crc = self._content.get(event.stream_id, (0, 0))
+                    self._content[event.stream_id] = size + len(event.data), binascii.crc32(event.data, crc)
                     self._connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
                 elif isinstance(event, events.StreamEnded):
                     self._answer(event.stream_id)
@@ -712,6 +722,7 @@ class H2Server(asyncio.Protocol):
                     self._flush()
                 elif isinstance(event, events.StreamReset):
                     self._requests.pop(event.stream_id, None)
+                    self._content.pop(event.stream_id, None)
                     self._unsent.pop(event.stream_id, None)
                 elif isinstance(event, events.ConnectionTerminated):
                     self.transport.close()
@@ -733,7 +744,7 @@ class H2Server(asyncio.Protocol):
         request_id = special.get("x-smi-id")
         self.app.log.add(self.port, "grpc" if grpc else "h2c", self.peer, request_id, (method, path, shown))
         status, delay, more = self.app.deviate(path)
-        body = self.app.body(self.port, request_id, method, path, shown)
+        body = self.app.body(self.port, request_id, method, path, shown, self._content.pop(stream, (0, 0)))
         ours = [("x-smi-pod", self.app.pod), *([("x-smi-id", request_id)] if request_id else []), *more.items()]
         if grpc:
             head = [(":status", "200"), ("content-type", "application/grpc"), *ours]
@@ -1047,7 +1058,7 @@ def _check_header(name: Any, value: Any) -> None:
     _line_text(value, f"headers: {name}")
 
 
-PROTOCOLS = ("http1", "h2c", "grpc", "tcp", "banner", "udp", "raw")
+PROTOCOLS = ("http1", "h2c", "grpc", "tcp", "half-close", "banner", "udp", "raw")
 _PLAN_KEYS = {
     *("host", "port", "protocol", "method", "path", "headers", "body", "raw", "ids", "count", "id_prefix"),
     *("concurrency", "connection", "rate", "timeout_s", "detail", "plan_id", "instance"),
@@ -1152,6 +1163,8 @@ class Codec:
     `start` begins a request; `feed` and `end` take what the peer sent. `done` says the answer is complete, `error` that
     it never will be; `out` is what must be sent meanwhile. The rest is what an observation reports.
     """
+
+    ends = False  # whether our side of the connection ends when everything is sent
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -1370,6 +1383,30 @@ class LineCodec(Codec):
         self.error = "tls" if _is_tls_alert(self._buffer) else "closed"
 
 
+class HalfCloseCodec(LineCodec):
+    """TCP echo to a client that ends its side when it has sent all: then everything comes back, and the server ends."""
+
+    ends = True
+
+    def start(self, request_id: str) -> bytes:
+        """As in `LineCodec`; the connection is of no use afterwards."""
+        self._whole = False
+        data = super().start(request_id)
+        self.reusable = False
+        return data
+
+    def _check(self) -> None:
+        super()._check()
+        self._whole, self.done = self._whole or self.done, False
+
+    def end(self) -> None:
+        """The peer closed: in order when all has come back."""
+        if self._whole and not self.error:
+            self.done = True
+        else:
+            super().end()
+
+
 class DatagramCodec(LineCodec):
     """UDP: one datagram out, one back."""
 
@@ -1549,6 +1586,7 @@ _CODECS: dict[str, type[Codec]] = {
     "h2c": H2Codec,
     "grpc": H2Codec,
     "tcp": LineCodec,
+    "half-close": HalfCloseCodec,
     "banner": LineCodec,
     "udp": DatagramCodec,
     "raw": RawCodec,
@@ -1696,6 +1734,8 @@ class Slot:
             if self._unsent and self._send_error is None:
                 self._unsent = self._unsent[sock.send(self._unsent) :]
                 self._connecting = False
+                if self._codec is not None and self._codec.ends and not self._unsent:
+                    self._end_our_side(sock)
         except BlockingIOError:
             pass
         except OSError as problem:
@@ -1708,6 +1748,11 @@ class Slot:
                 self._loop.add_writer(sock.fileno(), self._writable)
             else:
                 self._loop.remove_writer(sock.fileno())
+
+    @staticmethod
+    def _end_our_side(sock: socket.socket) -> None:
+        with suppress(OSError):  # the peer may have been faster; how it ended the connection is read
+            sock.shutdown(socket.SHUT_WR)
 
     def _readable(self) -> None:
         sock, codec = self._sock, self._codec
@@ -1878,11 +1923,12 @@ class Run:
             if codec.status is not None:
                 self._status[codec.status] += 1
 
-    @staticmethod
     def _observe(
-        request_id: str, codec: Codec | None, error: str | None, seconds: float, sock: socket.socket | None
+        self, request_id: str, codec: Codec | None, error: str | None, seconds: float, sock: socket.socket | None
     ) -> dict[str, Any]:
         local = remote = ""
+        # Raw answers need not be text: each byte is a character, so that nothing is lost.
+        coding = "latin-1" if self.plan.protocol == "raw" else "utf-8"
         if sock is not None:
             try:
                 local = _show_address(sock.getsockname())
@@ -1895,7 +1941,7 @@ class Run:
             "pod": codec.pod if codec else None,
             "error": error,
             "headers": codec.fields if codec else [],
-            "body": codec.body[:SHOWN_BODY].decode("utf-8", "replace") if codec else "",
+            "body": codec.body[:SHOWN_BODY].decode(coding, "replace") if codec else "",
             "seconds": round(seconds, 6),
             "local": local,
             "remote": remote,
@@ -2091,7 +2137,8 @@ async def _listen(
 
 def _cannot_open(kind: str, bind: str, port: int, problem: OSError) -> OSError:
     reason = os.strerror(problem.errno) if problem.errno else str(problem)
-    return OSError(f"cannot open {kind} port {port} on {bind}: {reason}")
+    advice = " (ss -lntup shows who has it)" if problem.errno == errno.EADDRINUSE else ""
+    return OSError(f"cannot open {kind} port {port} on {bind}: {reason}{advice}")
 
 
 def _raise_file_limit() -> None:

@@ -30,7 +30,7 @@ def menu() -> HTTPRouteGroup:
 @requirement("TA-020")
 def test_a_rule_without_matches_means_every_match(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """With `matches` omitted each route of the group is allowed, and nothing else."""
-    smi.apply(TrafficTarget("tea", [kettle], teapot, [HTTPRouteGroup("menu", [POUR, STIR])]))
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [Rule(HTTPRouteGroup("menu", [POUR, STIR]))]))
     assert_allowed(kettle.get(teapot, "/pour"), kettle.get(teapot, "/stir"))
     assert_denied(kettle.get(teapot, "/clean"))
 
@@ -165,7 +165,7 @@ def test_order_has_no_effect(
     others, sources = HTTPRouteGroup("others", [STIR]), [kettle, cosy]
     for name, server, way in (("tea", teapot, 1), ("milk", china, -1)):
         routes = HTTPRouteGroup(f"{name}-pouring", [narrow, wide][::way])
-        rules = [Rule(routes, [narrow, wide][::way]), Rule(others)][::way]
+        rules = [Rule(routes, [narrow, wide][::way]), Rule(others, [STIR])][::way]
         smi.apply(TrafficTarget(name, sources[::way], server, rules))
     good, bad = ("/pour", "/pour/more", "/stir"), ("/pourmore", "/clean")
     assert_matrix(

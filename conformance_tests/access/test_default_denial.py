@@ -12,6 +12,7 @@ from pytest_smi import (
     assert_allowed,
     assert_denied,
     assert_every_pod_answers,
+    assert_none_gets_through,
     requirement,
 )
 
@@ -20,6 +21,7 @@ from pytest_smi import (
 def test_http_is_denied_without_a_traffic_target(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """A destination that no TrafficTarget names takes no HTTP; with one, the same call gets through."""
     assert_denied(kettle.get(teapot))
+    assert_none_gets_through(kettle.get(teapot))
     smi.apply(TrafficTarget("tea", [kettle], teapot, [ANY()]))
     assert_allowed(kettle.get(teapot))
 
@@ -53,6 +55,7 @@ def test_an_unlisted_source_is_denied(smi: Smi, kettle: Workload, intruder: Work
     smi.apply(TrafficTarget("tea", [kettle], teapot, [GET("/pour$")]))
     assert_allowed(kettle.get(teapot, "/pour"))
     assert_denied(intruder.get(teapot, "/pour"))
+    assert_none_gets_through(intruder.get(teapot, "/pour"))
 
 
 @requirement("TA-006")

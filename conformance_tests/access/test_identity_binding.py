@@ -13,6 +13,8 @@ from pytest_smi import (
     assert_allowed,
     assert_denied,
     assert_rejected,
+    assert_that,
+    certificate_of,
     is_allowed,
     requirement,
 )
@@ -227,6 +229,20 @@ def test_a_spiffe_id_that_is_none_binds_nobody(
     smi.apply(TrafficTarget("tea", [clients], teapot, [POUR]), good(kettle, teapot))
     assert_allowed(kettle.get(teapot, "/stir"))
     assert_denied(kettle.get(teapot, "/pour"), intruder.get(teapot, "/pour"))
+
+
+@requirement("TA-168")
+def test_identity_shows_in_the_certificate(smi: Smi, kettle: Workload, outsider: Workload, teapot: Workload) -> None:
+    """The names in a server's X.509 certificate say which ServiceAccount it runs under."""
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [POUR]))
+    assert_allowed(kettle.get(teapot, "/pour"))
+    shown = certificate_of(outsider, teapot)
+    if shown is None:
+        smi.lacks("certificates", "the server's side answers no TLS handshake from outside of the mesh")
+    names = {"subject": shown.subject, "alternative names": shown.alternative}
+    found = [where for where, them in names.items() if any("teapot" in name for name in them)]
+    assert_that(smi, bool(found), "the certificate names the ServiceAccount teapot", names)
+    smi.observe("the ServiceAccount is named in", found)
 
 
 @requirement("TA-170")

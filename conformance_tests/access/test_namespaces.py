@@ -30,7 +30,7 @@ def test_a_source_of_another_namespace_may_be_granted(
 def test_routes_are_looked_up_in_the_traffic_targets_namespace(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """A wider group of the same name in another namespace has no influence."""
     smi.apply(
-        HTTPRouteGroup("menu", [ANY(name="everything")], namespace=smi.namespace2),
+        HTTPRouteGroup("menu", [ANY(name=POUR.name)], namespace=smi.namespace2),
         TrafficTarget("tea", [kettle], teapot, [HTTPRouteGroup("menu", [POUR])]),
     )
     assert_allowed(kettle.get(teapot, "/pour"))

@@ -65,17 +65,17 @@ def test_the_documents_layer_4_example_allows_its_tcp_ports(smi: Smi, kettle: Wo
 @requirement("TA-046")
 def test_the_documents_layer_4_example_allows_its_udp_ports(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """UDP passes on both ports that the example lists."""
-    smi.apply(TrafficTarget("tea", [kettle], teapot, [UDPRoute("tea-datagrams", [5353, 5354])]))
-    assert_allowed(kettle.udp(teapot, 5353), kettle.udp(teapot, 5354))
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [UDPRoute("tea-datagrams", [5530, 5531])]))
+    assert_allowed(kettle.udp(teapot, 5530), kettle.udp(teapot, 5531))
 
 
 @requirement("TA-047")
 def test_a_port_is_open_for_the_protocol_of_its_route_only(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """A port that only the TCPRoute lists takes no UDP, and one that only the UDPRoute lists takes no TCP."""
-    tcp, udp = TCPRoute("tea-ports", [7000, 5354]), UDPRoute("tea-datagrams", [5353, 7001])
+    tcp, udp = TCPRoute("tea-ports", [7000, 5531]), UDPRoute("tea-datagrams", [5530, 7001])
     smi.apply(TrafficTarget("tea", [kettle], teapot, [tcp, udp]))
-    assert_allowed(kettle.tcp(teapot, 7000), kettle.udp(teapot, 5353))
-    assert_denied(kettle.udp(teapot, 5354), kettle.tcp(teapot, 7001))
+    assert_allowed(kettle.tcp(teapot, 7000), kettle.udp(teapot, 5530))
+    assert_denied(kettle.udp(teapot, 5531), kettle.tcp(teapot, 7001))
 
 
 @requirement("TA-048")
@@ -144,20 +144,20 @@ def test_a_tcp_route_and_the_destinations_port_mean_tcp_on_that_port(
 
 @requirement("TA-055")
 def test_observe_whether_ports_are_of_the_service_or_of_the_pod(smi: Smi, kettle: Workload, teapot: Workload) -> None:
-    """A Service maps 80 to 7000: a rule for which of the two opens it?"""
-    ports, name = [port(80, "tcp", 7000), port(8080)], f"mapped-{smi.versions.access}"
+    """A Service maps 8000 to 7000: a rule for which of the two opens it?"""
+    ports, name = [port(8000, "tcp", 7000), port(8080)], smi.fresh("mapped")
     mapped = smi.service(name, {"pytest-smi.dev/workload": "teapot"}, teapot, ports=ports)
-    for whose, number in (("the Service's port opens it", 80), ("the pod's port opens it", 7000)):
+    for whose, number in (("the Service's port opens it", 8000), ("the pod's port opens it", 7000)):
         smi.apply(TrafficTarget("tea", [kettle], teapot, [TCPRoute("tea-ports", [number, 7001])]))
         smi.apply(TrafficTarget("mark", [kettle], teapot, [HTTPRouteGroup("mark", [ANY(f"/mark-{number}$")])]))
         assert_allowed(kettle.get(mapped, f"/mark-{number}"))
-        smi.observe(whose, is_allowed(kettle.tcp(mapped, 80)))
+        smi.observe(whose, is_allowed(kettle.tcp(mapped, 8000)))
 
 
 @requirement("TA-056")
 def test_tcp_and_udp_routes_may_be_mixed(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """One TrafficTarget with a rule of each kind opens the ports of each for its own protocol."""
-    tcp, udp = TCPRoute("tea-ports", [7000]), UDPRoute("tea-datagrams", [5353])
+    tcp, udp = TCPRoute("tea-ports", [7000]), UDPRoute("tea-datagrams", [5530])
     smi.apply(TrafficTarget("tea", [kettle], teapot, [tcp, udp]))
-    assert_allowed(kettle.tcp(teapot, 7000), kettle.udp(teapot, 5353))
-    assert_denied(kettle.tcp(teapot, 7001), kettle.udp(teapot, 5354))
+    assert_allowed(kettle.tcp(teapot, 7000), kettle.udp(teapot, 5530))
+    assert_denied(kettle.tcp(teapot, 7001), kettle.udp(teapot, 5531))

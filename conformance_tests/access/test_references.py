@@ -47,7 +47,7 @@ def test_without_a_destination_nothing_is_opened(smi: Smi, kettle: Workload, tea
     """A TrafficTarget without destination is not valid: refused, or it opens nothing."""
     routes = HTTPRouteGroup("pouring", [POUR])
     smi.apply(routes)
-    bad = TrafficTarget("tea", [kettle], teapot, [RouteRef("HTTPRouteGroup", routes.name)])
+    bad = TrafficTarget("tea", [kettle], teapot, [routes.reference])
     smi.observe("refused", smi.refused(without(smi, bad, "destination")) is not None)
     smi.apply(good(kettle, teapot))
     assert_allowed(kettle.get(teapot, "/stir"))
@@ -88,7 +88,7 @@ def test_observe_omitted_sources(smi: Smi, kettle: Workload, intruder: Workload,
     """Before v1alpha3 no document says what a TrafficTarget without sources means; one that opens to all is a risk."""
     routes = HTTPRouteGroup("pouring", [POUR])
     smi.apply(routes)
-    bad = TrafficTarget("tea", [], teapot, [RouteRef("HTTPRouteGroup", routes.name)])
+    bad = TrafficTarget("tea", [], teapot, [routes.reference])
     refusal = smi.refused(without(smi, bad, "sources"))
     smi.apply(good(kettle, teapot))
     assert_allowed(kettle.get(teapot, "/stir"))
@@ -129,7 +129,7 @@ def test_an_absent_tcp_route_grants_nothing(smi: Smi, kettle: Workload, cosy: Wo
 def test_creating_the_absent_route_group_brings_the_rule_to_life(smi: Smi, kettle: Workload, teapot: Workload) -> None:
     """The TrafficTarget need not be touched for it."""
     late = HTTPRouteGroup("late", [POUR])
-    bad = TrafficTarget("tea", [kettle], teapot, [RouteRef("HTTPRouteGroup", late.name)])
+    bad = TrafficTarget("tea", [kettle], teapot, [late.reference])
     smi.apply(bad, good(kettle, teapot))
     assert_allowed(kettle.get(teapot, "/stir"))
     assert_denied(kettle.get(teapot, "/pour"))

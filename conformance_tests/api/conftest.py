@@ -7,50 +7,16 @@ from typing import Any
 
 import pytest
 
-from pytest_smi import (
-    GET,
-    KINDS,
-    Backend,
-    HTTPRouteGroup,
-    Identity,
-    IdentityBinding,
-    Resource,
-    RouteRef,
-    Rule,
-    Smi,
-    TCPRoute,
-    TrafficSplit,
-    TrafficTarget,
-    UDPRoute,
-)
+from pytest_smi import KINDS, Resource, Smi
 
-
-def _target() -> TrafficTarget:
-    return TrafficTarget(
-        "example",
-        sources=[Identity("kettle")],
-        destination=Identity("teapot"),
-        rules=[Rule(RouteRef("HTTPRouteGroup", "routes"), matches=["pour"])],
-    )
-
-
-_EXAMPLES: dict[str, Callable[[], Resource]] = {
-    "TrafficTarget": _target,
-    "HTTPRouteGroup": lambda: HTTPRouteGroup("example", [GET("/pour$", name="pour")]),
-    "TCPRoute": lambda: TCPRoute("example", [8080]),
-    "UDPRoute": lambda: UDPRoute("example", [5353]),
-    "TrafficSplit": lambda: TrafficSplit("example", "root", [Backend("china", 90), Backend("glass", 10)]),
-    "IdentityBinding": lambda: IdentityBinding("example", service_account="teapot"),
-}
+from .bodies import example_of
 
 
 @pytest.fixture
 def example(smi: Smi) -> Resource:
     """The example of the kind under judgement."""
     assert smi.kind is not None
-    if smi.kind == "TCPRoute" and smi.versions.specs != "v1alpha4":
-        return TCPRoute("example")
-    return _EXAMPLES[smi.kind]()
+    return example_of(smi, smi.kind)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from pytest_smi import (
     ANY,
+    HTTPRouteGroup,
     Smi,
     Target,
     TrafficSplit,
@@ -9,8 +10,10 @@ from pytest_smi import (
     Workload,
     assert_allowed,
     assert_denied,
+    assert_only,
     assert_shares,
     assert_that,
+    reached,
     requirement,
 )
 
@@ -51,6 +54,20 @@ def test_a_grant_holds_by_way_of_the_root_and_of_the_backend(
     teapots: Target = smi.scene.target("teapots", smi.namespace, glass)
     assert_allowed(kettle.get(teapots), kettle.get(glass))
     assert_denied(intruder.get(teapots), intruder.get(glass))
+
+
+@requirement("XG-004")
+def test_observe_one_group_in_both_policies(
+    smi: Smi, kettle: Workload, china: Workload, glass: Workload, clay: Workload
+) -> None:
+    """A TrafficTarget grants what a group says and a split shares it: have both their effect, each its own?"""
+    group = HTTPRouteGroup("milky", [ANY("/pour$", name="milk", headers={"x-milk": "oat"})])
+    for pot in (china, glass, clay):
+        smi.apply(TrafficTarget(f"open-{pot.name}", [kettle], pot, [group]))
+    smi.apply(TrafficSplit("taste", "teapots", {glass: 1}, matches=[group]))
+    teapots = smi.scene.service("teapots", smi.namespace)
+    assert_only(kettle.get(teapots, "/pour", headers={"x-milk": "oat"}), glass)
+    smi.observe("requests that do not match are served by", reached(kettle.get(teapots, "/pour")))
 
 
 @requirement("XG-009")

@@ -12,7 +12,6 @@ from pytest_smi import (
     HTTPRouteGroup,
     Match,
     Raw,
-    RouteRef,
     Smi,
     TrafficTarget,
     Workload,
@@ -145,12 +144,11 @@ def test_both_encodings_of_filters_mean_the_same(smi: Smi, kettle: Workload, tea
     """The live CRD takes an array of single filters or one map; should it take both, both must have the same effect."""
     usual = HTTPRouteGroup("menu", [pour(x_milk="^oat$")])
     smi.apply(TrafficTarget("tea", [kettle], teapot, [usual]))
-    other = deepcopy(smi.render(HTTPRouteGroup("other-menu", [GET("/stir$", headers={"x-milk": "^oat$"})]))[0])
+    group = HTTPRouteGroup("other-menu", [GET("/stir$", headers={"x-milk": "^oat$"})])
+    other = deepcopy(smi.render(group)[0])
     match = other.get("spec", other)["matches"][0]
     match["headers"] = {"x-milk": "^oat$"} if isinstance(match["headers"], list) else [{"x-milk": "^oat$"}]
-    refused = smi.refused(
-        Raw(other), TrafficTarget("milk", [kettle], teapot, [RouteRef("HTTPRouteGroup", "other-menu")])
-    )
+    refused = smi.refused(Raw(other), TrafficTarget("milk", [kettle], teapot, [group.reference]))
     for path in ("/pour",) if refused else ("/pour", "/stir"):
         assert_allowed(kettle.get(teapot, path, headers=OAT))
         assert_denied(kettle.get(teapot, path, headers=SOY))
@@ -208,6 +206,6 @@ def test_v1alpha1_knows_no_header_filters(smi: Smi, kettle: Workload, intruder: 
     smi.observe("refused", refusal is not None)
     if refusal:
         smi.apply(plain)
-    smi.apply(TrafficTarget("tea", [kettle], teapot, [RouteRef("HTTPRouteGroup", plain.name)]))
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [plain.reference]))
     assert_allowed(kettle.get(teapot, "/pour"), kettle.get(teapot, "/pour", headers=SOY))
     assert_denied(intruder.get(teapot, "/pour", headers=OAT))

@@ -8,6 +8,7 @@ from pytest_smi import (
     GET,
     HTTPRouteGroup,
     Match,
+    Raw,
     RouteRef,
     Rule,
     Smi,
@@ -32,7 +33,7 @@ def test_a_route_group_does_nothing_by_itself(smi: Smi, kettle: Workload, cosy: 
     smi.apply(everything, TrafficTarget("good", [cosy], teapot, [ANY("/stir$")]))
     assert_allowed(cosy.get(teapot, "/stir"))
     assert_denied(kettle.get(teapot, "/pour"), cosy.get(teapot, "/pour"))
-    smi.apply(TrafficTarget("tea", [kettle], teapot, [RouteRef("HTTPRouteGroup", everything.name)]))
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [everything.reference]))
     assert_allowed(kettle.get(teapot, "/pour"))
 
 
@@ -62,10 +63,26 @@ def test_observe_two_matches_of_one_name(smi: Smi, kettle: Workload, teapot: Wor
     """The document calls the name a primary key; no schema enforces it."""
     group = HTTPRouteGroup("twins", [Match("pour", f"/{which}$", ["*"]) for which in ("first", "second")])
     smi.observe("refused", smi.refused(group) is not None)
-    smi.apply(TrafficTarget("tea", [kettle], teapot, [RouteRef("HTTPRouteGroup", "twins"), ANY("/stir$")]))
+    smi.apply(
+        TrafficTarget("tea", [kettle], teapot, [Rule(RouteRef("HTTPRouteGroup", "twins"), ["pour"]), ANY("/stir$")])
+    )
     assert_allowed(kettle.get(teapot, "/stir"))
     for which in ("first", "second"):
         smi.observe(f"the {which} counts", is_allowed(kettle.get(teapot, f"/{which}")))
+
+
+@requirement("TSC-005")
+def test_v1alpha1_requires_name_path_and_methods(smi: Smi, kettle: Workload, teapot: Workload) -> None:
+    """All three are required: a match that lacks one is refused, or it grants nothing."""
+    whole = HTTPRouteGroup("half", [GET("/pour$", name="pour")])
+    for number, field in enumerate(("name", "pathRegex", "methods")):
+        (half,) = smi.render(whole)
+        del half["matches"][0][field]
+        tea = TrafficTarget("tea", [kettle], teapot, [whole.reference])
+        smi.observe(f"without {field}", "refused" if smi.refused(Raw(half), tea) else "accepted")
+        smi.apply(TrafficTarget("good", [kettle], teapot, [GET(f"/mark-{number}$")]))
+        assert_allowed(kettle.get(teapot, f"/mark-{number}"))
+        assert_denied(kettle.get(teapot, "/pour"), kettle.request("PUT", teapot, "/pour"), kettle.get(teapot, "/stir"))
 
 
 @requirement("TSC-010")

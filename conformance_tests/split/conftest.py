@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 
 import pytest
 
-from pytest_smi import Smi, Target, TCPRoute, TrafficSplit, Workload, assert_only
+from pytest_smi import Smi, Target, TCPRoute, TrafficSplit, Workload, assert_only, port
 
 
 @pytest.fixture
@@ -32,11 +31,10 @@ def fence(
 
     It also shows that what was applied before it does no harm to others.
     """
-    numbers = count(1)
 
     def wait() -> None:
-        name = f"fence-{next(numbers)}"
-        root = smi.service(name, {"app": "teapots"}, china, glass, clay)
+        name = smi.fresh("fence")
+        root = smi.service(name, {"app": "teapots"}, china, glass, clay, ports=[port(8080)])
         smi.apply(TrafficSplit(name, root, {china: 1}))
         assert_only(kettle.get(root), china)
 

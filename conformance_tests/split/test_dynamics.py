@@ -11,6 +11,8 @@ from pytest_smi import (
     assert_reaches,
     assert_shares,
     assert_that,
+    assert_uninterrupted,
+    port,
     requirement,
 )
 
@@ -73,7 +75,7 @@ def test_the_documents_workflow_from_end_to_end(smi: Smi, kettle: Workload) -> N
     old, new = (Deployed(f"brew-{version}", smi.namespace, labels={"app": "brew"}) for version in ("v1", "v2"))
     with smi.deployed(old) as (v1,):
         smi.allow(kettle, to=[v1])
-        brew = smi.service("brew", {"app": "brew"}, v1)
+        brew = smi.service(smi.fresh("brew"), {"app": "brew"}, v1, ports=[port(8080)])
         assert_only(kettle.get(brew), v1)
         with Flow(kettle.get(brew)) as flow:
             smi.apply(TrafficSplit("brew-rollout", brew, {v1.service_name: 100, new.name: 0}))
@@ -149,3 +151,20 @@ def test_the_number_of_replicas_does_not_move_the_shares(
     with smi.scaled(glass, 3):
         assert_shares(kettle.get(teapots), weights, within=0.15)
     assert_shares(kettle.get(teapots), weights, within=0.15)
+
+
+@requirement("TS-045")
+def test_a_split_survives_a_restart_of_the_control_plane(
+    smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload
+) -> None:
+    """The shares stay as they are, no request is lost, and when it is back it follows the next change."""
+    if not smi.mesh.restartable():
+        smi.lacks("control-plane-restart", "this run did not bring the mesh, or its profile does not say how")
+    smi.apply(TrafficSplit("pour", teapots, {china: 100, glass: 0}))
+    assert_only(kettle.get(teapots), china)
+    only_china = smi.scene.target("teapots", smi.namespace, china)
+    with assert_uninterrupted(kettle.get(only_china)):
+        smi.mesh.restart_control_plane()
+        assert_shares(kettle.get(teapots), {china: 100, glass: 0})
+    smi.apply(TrafficSplit("pour", teapots, {china: 25, glass: 75}))
+    assert_shares(kettle.get(teapots), {china: 25, glass: 75}, within=0.15)

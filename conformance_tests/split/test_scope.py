@@ -14,6 +14,7 @@ from pytest_smi import (
     assert_only,
     assert_reaches,
     assert_that,
+    port,
     reached,
     requirement,
 )
@@ -23,6 +24,7 @@ def through_a_port_forward(workload: Workload) -> str:
     """The pod that answers a GET through a port-forward to the workload's pod."""
     cluster, pod = workload.scene.cluster, workload.pod
     with closing(cluster.connect(workload.namespace, pod.name, 8080)) as stream:
+        stream.settimeout(workload.scene.profile.settle.attempt_seconds)
         stream.sendall(b"GET / HTTP/1.1\r\nhost: forwarded\r\nconnection: close\r\n\r\n")
         answer = b""
         while piece := stream.recv(65536):
@@ -77,7 +79,7 @@ def test_another_service_over_the_same_pods_is_not_split(
     smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload, clay: Workload
 ) -> None:
     """Only the root named by the split is split, not whatever selects the same pods."""
-    other = smi.service("any-teapot", {"app": "teapots"}, china, glass, clay)
+    other = smi.service(smi.fresh("any-teapot"), {"app": "teapots"}, china, glass, clay)
     smi.apply(TrafficSplit("pour", teapots, {glass: 1}))
     assert_only(kettle.get(teapots), glass)
     assert_reaches(kettle.get(other), china, glass, clay)
@@ -92,10 +94,10 @@ def test_clients_without_a_proxy_keep_plain_service_behaviour(
         Deployed(f"mug-{colour}", smi.namespace, labels={"app": "mugs"}, meshed=False) for colour in ("red", "blue")
     ]
     with smi.deployed(*mugs) as (red, blue):
-        root = smi.service("mugs", {"app": "mugs"}, red, blue)
+        root = smi.service(smi.fresh("mugs"), {"app": "mugs"}, red, blue, ports=[port(8080)])
         smi.apply(TrafficSplit("pour", root, {red: 100, blue: 0}))
         fence()
-        assert_reaches(outsider.get(root.at(f"mugs.{smi.namespace}.svc.cluster.local")), red, blue)
+        assert_reaches(outsider.get(root.at(f"{root.title}.{smi.namespace}.svc.cluster.local")), red, blue)
 
 
 @requirement("TS-026")

@@ -1,5 +1,6 @@
 """Split, structure: what may stand behind a root."""
 
+from binascii import crc32
 from collections.abc import Callable
 
 from pytest_smi import (
@@ -12,6 +13,7 @@ from pytest_smi import (
     assert_only,
     assert_shares,
     assert_that,
+    port,
     reached,
     requirement,
 )
@@ -22,7 +24,7 @@ def test_splits_are_not_hierarchical(
     smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload
 ) -> None:
     """A backend that is itself the root of a split is taken as a plain Service."""
-    middle = smi.service("middle", {"version": "china"}, china, glass)
+    middle = smi.service(smi.fresh("middle"), {"version": "china"}, china, glass)
     smi.apply(
         TrafficSplit("outer", teapots, {middle: 1}),
         TrafficSplit("inner", middle, {glass: 1}),
@@ -72,10 +74,11 @@ def test_observe_a_root_that_does_not_exist(
     fence: Callable[[], None],
 ) -> None:
     """Are the backends as before, and does the split begin to count when its root is created?"""
-    smi.observe("accepted", smi.refused(TrafficSplit("pour", "late", {glass: 1})) is None)
+    name = smi.fresh("late")
+    smi.observe("accepted", smi.refused(TrafficSplit("pour", name, {glass: 1})) is None)
     fence()
     smi.observe("its backend, called directly", reached(kettle.get(glass)))
-    late = smi.service("late", {"app": "teapots"}, china, glass, clay)
+    late = smi.service(name, {"app": "teapots"}, china, glass, clay, ports=[port(8080)])
     fence()
     smi.observe("its root, created later", reached(kettle.get(late)))
 
@@ -86,7 +89,7 @@ def test_observe_a_root_that_selects_none_of_the_backends(
 ) -> None:
     """The document's root selects all versions. What of one without a selector, or with another?"""
     for what, name, selector in (("no selector", "bare", {}), ("another selector", "wrong", {"app": "nobody"})):
-        root = smi.service(name, selector, china, glass)
+        root = smi.service(smi.fresh(name), selector, china, glass, ports=[port(8080)])
         smi.observe(f"{what}: accepted", smi.refused(TrafficSplit(name, root, {china: 50, glass: 50})) is None)
         fence()
         smi.observe(f"{what}: served by", reached(kettle.get(root)))
@@ -120,7 +123,7 @@ def test_observe_a_backend_without_endpoints(
     smi: Smi, kettle: Workload, teapots: Target, china: Workload, fence: Callable[[], None]
 ) -> None:
     """Its Service is there and no pod is: do the others take its share, or is it lost?"""
-    empty = smi.service("empty", {"app": "nobody"})
+    empty = smi.service("empty", {"app": "nobody"}, ports=[port(8080)])
     smi.observe("accepted", smi.refused(TrafficSplit("pour", teapots, {china: 50, empty: 50})) is None)
     fence()
     smi.observe("served by", reached(kettle.get(teapots)))
@@ -139,16 +142,23 @@ def test_observe_the_host_that_a_backend_sees(smi: Smi, kettle: Workload, teapot
 
 @requirement("TS-074")
 def test_a_split_request_is_carried_unchanged(smi: Smi, kettle: Workload, teapots: Target, glass: Workload) -> None:
-    """Method, path, query and headers arrive as they were sent."""
+    """Method, path, query, headers and body arrive as they were sent, and the application's status comes back."""
     smi.apply(TrafficSplit("pour", teapots, {glass: 1}))
     call = kettle.request("PUT", teapots, "/cup/%C3%A9?milk=oat&n=1", headers={"x-milk": "oat"}, body="sugar")
     assert_only(call, glass)
     echo = call.answer()
-    asked = {"method": "PUT", "path": "/cup/%C3%A9?milk=oat&n=1"}
-    got = {name: echo[name] for name in asked}
+    body = {"bytes": 5, "crc32": crc32(b"sugar")}
+    asked = {"method": "PUT", "path": "/cup/%C3%A9?milk=oat&n=1", "body": body}
+    got = {name: echo.get(name) for name in asked}
     assert_that(smi, got == asked, f"the application receives {asked}", got)
     headers = [(name.lower(), value) for name, value in echo["headers"]]
     assert_that(smi, ("x-milk", "oat") in headers, "the application receives the header x-milk: oat", headers)
+    glass.pod.agent.behaviour(status=418)
+    try:
+        status = call.send()[0].status
+        assert_that(smi, status == 418, "the client receives the application's status 418", status)
+    finally:
+        glass.pod.agent.behaviour()
 
 
 @requirement("TS-075")
@@ -167,11 +177,11 @@ def test_observe_backends_of_other_types(
     smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload, fence: Callable[[], None]
 ) -> None:
     """The document says that a backend may be of another type. Which types serve?"""
-    name, pods = f"teapot-glass.{smi.namespace}.svc.cluster.local", {"version": "glass"}
+    name, pods, ports = f"teapot-glass.{smi.namespace}.svc.cluster.local", {"version": "glass"}, [port(8080)]
     types = {
-        "NodePort": smi.service("glass-node-port", pods, glass, type="NodePort"),
-        "LoadBalancer": smi.service("glass-balanced", pods, glass, type="LoadBalancer"),
-        "ExternalName": smi.service("glass-elsewhere", {}, glass, type="ExternalName", externalName=name),
+        "NodePort": smi.service("glass-node-port", pods, glass, ports=ports, type="NodePort"),
+        "LoadBalancer": smi.service("glass-balanced", pods, glass, ports=ports, type="LoadBalancer"),
+        "ExternalName": smi.service("glass-away", {}, glass, ports=ports, type="ExternalName", externalName=name),
     }
     for what, backend in types.items():
         refusal = smi.refused(TrafficSplit("pour", teapots, {china: 50, backend: 50}))

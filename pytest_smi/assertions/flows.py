@@ -13,22 +13,27 @@ from pytest_smi.traffic.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Self
 
     from pytest_smi.workload.call import Call
 
 _BATCH = 5
-_PER_SECOND = 250.0
 _HELD_REQUESTS = 100
+_HELD_SECONDS = 0.4  # at least; where a change may take longer ...
+_HELD_SHARE = 7.5  # ... the budget divided by this
 _PAUSE = 0.002
 
 
 class Flow:
     """A call that is sent over and over from a thread, with a channel of its own to the agent, during a `with` block.
 
-    `requests` were sent, `served` of them by the target, `answered` by any application; `shapes` says what was seen.
-    With `held` they all use one connection, 100 requests in 0.4 seconds: the block begins when the first has arrived,
-    and ends after the last.
+    `requests` were sent, `served` of them by the target, `answered` by any application; `shapes` says what was seen,
+    `pods` who answered.
+    With `held` they all use one connection, 100 requests in 0.4 seconds or, where the mesh's changes take longer, in a
+    part of the profile's budget: the block begins when the first has arrived, and ends after the last.
     """
+
+    per_second = 250.0
 
     def __init__(self, call: Call, *, held: bool = False) -> None:
         agent = call.client.channel(call.pod.name)
@@ -39,8 +44,9 @@ class Flow:
         self._thread = threading.Thread(target=self._run, name="smi-flow", daemon=True)
         self.requests = self.served = self.answered = 0
         self.shapes: Counter[str] = Counter()
+        self.pods: Counter[str] = Counter()
 
-    def __enter__(self) -> Flow:
+    def __enter__(self) -> Self:
         # Opens the channel here: the API, which knows the way to the pod, belongs to this thread.
         self._call.pod.agent.healthy()
         self._thread.start()
@@ -74,13 +80,21 @@ class Flow:
         except Exception as fault:
             self._fault = fault
 
+    def running(self) -> bool:
+        """Whether requests are still being sent."""
+        return self._thread.is_alive()
+
     def _send(self) -> None:
-        count, kept = (_HELD_REQUESTS, True) if self._held else (_BATCH, False)
-        seen = self._call.sample(count, concurrency=1, kept=kept, rate=_PER_SECOND, id_prefix=self._held)
+        count, kept, rate = _BATCH, False, self.per_second
+        if self._held:
+            seconds = max(_HELD_SECONDS, self._call.smi.settle.seconds / _HELD_SHARE)
+            count, kept, rate = _HELD_REQUESTS, True, _HELD_REQUESTS / seconds
+        seen = self._call.sample(count, concurrency=1, kept=kept, rate=rate, id_prefix=self._held)
         self.requests += seen.requests
         self.answered += sum(seen.pods.values())
         self.served += sum(count for pod, count in seen.pods.items() if self._call.target.expects(pod))
         self.shapes.update(seen.shapes)
+        self.pods.update(seen.pods)
 
     def as_dict(self) -> dict[str, Any]:
         """Counts as evidence."""

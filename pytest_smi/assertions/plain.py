@@ -6,12 +6,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.assertions.message import report
+from pytest_smi.cluster.api import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_smi.cluster.api import Refused
-    from pytest_smi.spec.resources import Resource
+    from pytest_smi.spec.resources import Raw, Resource
     from pytest_smi.workload.smi import Smi
 
 _PAUSE = 0.02
@@ -54,13 +54,13 @@ def assert_accepted(smi: Smi, *resources: Resource) -> None:
     )
 
 
-def assert_rejected(smi: Smi, *resources: Resource) -> None:
-    """The API server refuses one of these objects as invalid or forbidden (422, 400 or 403)."""
+def assert_rejected(smi: Smi, resource: Raw) -> None:
+    """The API server refuses this object as invalid or forbidden (422, 400 or 403); it is tried in a dry run."""
     __tracebackhide__ = True
-    refusal = smi.refused(*resources)
-    refused = refusal is not None and refusal.code in (400, 403, 422)
-    assert_that(smi, refused, "the API server refuses the object", _told(refusal), "the CRD's schema is looser")
+    answer = smi.tried(resource)
+    refused = isinstance(answer, Refused) and answer.code in (400, 403, 422)
+    assert_that(smi, refused, "the API server refuses the object", _told(answer), "the CRD's schema is looser")
 
 
-def _told(refusal: Refused | None) -> str:
-    return "accepted" if refusal is None else f"refused with {refusal.code}: {refusal.message}"
+def _told(answer: Refused | dict[str, Any] | None) -> str:
+    return f"refused with {answer.code}: {answer.message}" if isinstance(answer, Refused) else "accepted"

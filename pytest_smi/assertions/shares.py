@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, repeat
+from math import pi
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.assertions.message import report
@@ -26,7 +27,8 @@ _FIRST_BATCH = 16
 _LOOK = 48
 _MOST_REQUESTS = 60_000
 _CONCURRENCY = 8
-_PAUSE = 0.005
+_FIRST_PAUSE = 0.005
+_LONGEST_PAUSE = 0.2
 
 
 class _InBetween(HarnessError):
@@ -46,8 +48,8 @@ def assert_shares(
     A sequential likelihood-ratio test looks after every batch: the chance to pass a mesh that is off by more than
     `within`, and the chance to fail one that is off by less than a fifth of it, are each at most 1e-6 for this
     assertion as a whole. A workload of weight 0 must get nothing, and every request must be served. A rejection before
-    the budget ends is taken for a change not yet in force, and a fresh test begins with half the error each: samples
-    from before are not counted, and the bounds hold over all of them together (a geometric series).
+    the budget ends is taken for a change not yet in force, and a fresh test begins with a smaller part of each error:
+    samples from before are not counted, and the bounds hold over all of them together (the parts add up to 1).
     `kept` sends many requests on each connection: use it only to judge per-request choice. Rests on TS-001, TS-003.
     """
     __tracebackhide__ = True
@@ -74,7 +76,7 @@ def assert_reaches(call: Call, *workloads: Workload) -> None:
     """
     __tracebackhide__ = True
     names = {workload.name for workload in workloads}
-    deadline = time.monotonic() + call.smi.settle.seconds
+    deadline, pause = time.monotonic() + call.smi.settle.seconds, _FIRST_PAUSE
     with call.smi.case.step("observe", f"{call} reaches {', '.join(sorted(names))}") as step:
         while True:
             counts, unserved = _by_workload(call, call.sample(_LOOK, concurrency=_CONCURRENCY))
@@ -83,7 +85,8 @@ def assert_reaches(call: Call, *workloads: Workload) -> None:
                 return
             if time.monotonic() > deadline:
                 break
-            time.sleep(_PAUSE)  # the interval of a poll with a deadline
+            time.sleep(pause)  # the interval of a poll with a deadline
+            pause = min(_LONGEST_PAUSE, pause * 2)
     observed = f"{counts}" + (f", not served {unserved}" if unserved else "")
     cause = "the root's own selector does not decide, or one of its pods cannot be reached"
     raise report(call.smi, f"{call} reaches all of {', '.join(sorted(names))}", observed, cause)
@@ -141,8 +144,7 @@ class _Trial:
 
     def until_decided(self) -> bool:
         """True when the shares are certified, False when they are refuted with the whole budget used."""
-        began = time.monotonic()
-        deadline = began + self.call.smi.settle.seconds
+        deadline, pause = time.monotonic() + self.call.smi.settle.seconds, _FIRST_PAUSE
         while True:
             attempt_at = time.monotonic()
             if self._attempt() is Decision.PASS:
@@ -152,11 +154,12 @@ class _Trial:
                 return True
             if time.monotonic() > deadline:
                 return False
-            time.sleep(_PAUSE)  # the interval of a poll with a deadline
+            time.sleep(pause)  # the interval of a poll with a deadline
+            pause = min(_LONGEST_PAUSE, pause * 2)
 
     def _attempt(self) -> Decision:
         self.attempt += 1
-        spent = 0.5**self.attempt
+        spent = 6 / (pi * self.attempt) ** 2  # over all attempts there may be, these add up to 1
         self.test = SharesTest(
             self.weights,
             tolerance=self.within,

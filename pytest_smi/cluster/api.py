@@ -10,11 +10,12 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from pytest_smi.cluster.refusals import explain
+from pytest_smi.cluster.refusals import concerns_object, explain
 from pytest_smi.cluster.transport import PATIENCE_SECONDS, Ask, Transport
 from pytest_smi.errors import ClusterError
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator, Mapping
 
     from kubernetes.client import ApiClient
@@ -34,11 +35,13 @@ class Refused(ClusterError):
     """The API server answered with something else than success; `status` is its `Status` object.
 
     Where nobody expects it, it is a fault of cluster or harness, as when the user of the kubeconfig lacks a right.
+    `concerns_object` tells whether it is a judgement of the object sent, and not of the sender or the server.
     """
 
     def __init__(self, code: int, status: Mapping[str, Any], request: str) -> None:
         super().__init__(*explain(code, status, request))
         self.code = code
+        self.concerns_object = concerns_object(code, status)
         self.status = dict(status)
         self.reason = str(status.get("reason", ""))
         self.message = str(status.get("message", ""))
@@ -78,11 +81,12 @@ def path_to(manifest: Mapping[str, Any], *, collection: bool = False) -> str:
 class Api:
     """Requests to one API server. Every method raises `Refused` for an error status and ClusterError when none came.
 
-    `patience` is the seconds for which the server may be away in the middle; see transport.py for what is repeated.
+    `timeout` limits one attempt, `patience` is for how long the server may be away in the middle, both in seconds; see
+    transport.py for what is repeated.
     """
 
-    def __init__(self, client: ApiClient, *, patience: float = PATIENCE_SECONDS) -> None:
-        self.transport = Transport(client, patience=patience)
+    def __init__(self, client: ApiClient, *, timeout: float = 30.0, patience: float = PATIENCE_SECONDS) -> None:
+        self.transport = Transport(client, timeout=timeout, patience=patience)
 
     def request(
         self,
@@ -145,15 +149,15 @@ class Api:
         query = {"fieldManager": MANAGER, "force": "true", **query}
         return dict(self._checked("PATCH", path_to(manifest), manifest, content=_CONTENT["apply"], query=query))
 
-    def write(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    def write(self, manifest: Mapping[str, Any], **query: Any) -> dict[str, Any]:
         """Create an object or, where there is one of its name, replace it."""
         try:
-            return self.create(manifest)
+            return self.create(manifest, **query)
         except Refused as refusal:
             if refusal.code != 409:
                 raise
         version = self.get(path_to(manifest))["metadata"]["resourceVersion"]
-        return self.replace({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}})
+        return self.replace({**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}}, **query)
 
     def replace(self, manifest: Mapping[str, Any], **query: Any) -> dict[str, Any]:
         """Update an object as a whole."""
@@ -163,15 +167,20 @@ class Api:
         """Patch an object; `kind` is merge, json or strategic."""
         return dict(self._checked("PATCH", path, patch, content=_CONTENT[kind], query=query))
 
-    def delete(self, path: str, **query: Any) -> bool:
-        """Delete the object at a path; False when it was not there."""
+    def delete(self, path: str, *, preconditions: Mapping[str, str] | None = None, **query: Any) -> bool:
+        """Delete the object at a path; False when it was not there. `preconditions` names the uid that it must have."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
         try:
-            self._checked("DELETE", path, query=query)
+            self._checked("DELETE", path, options if preconditions else None, query=query)
         except Refused as refusal:
             if refusal.code == 404:
                 return False
             raise
         return True
+
+    def now(self) -> dt.datetime:
+        """The time by the API server's clock, as of its last answer; by ours when it does not tell."""
+        return self.transport.now()
 
     def watch(self, path: str, *, seconds: float, **query: Any) -> Iterator[dict[str, Any]]:
         """Watch events of a collection until the server ends the watch after `seconds`, or the caller stops."""

@@ -7,6 +7,7 @@ the kernel closes it and the companion cleans up after itself.
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import signal
 import subprocess
@@ -31,6 +32,7 @@ class Companion:
     def __init__(self, title: str, arguments: Sequence[str], error: type[HarnessError]) -> None:
         self._title = title
         self._error = error
+        self._said = ""
         self._began = time.monotonic()
         self._process = subprocess.Popen(
             [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
@@ -62,6 +64,19 @@ class Companion:
                 )
         return self._process.stdout.readline()
 
+    def tell(self, order: str) -> None:
+        """Write a line to the process's standard input. What comes of it is told by `ready`, whose time begins now.
+
+        Raises the kind of error given at the start when the process has ended.
+        """
+        assert self._process.stdin
+        self._began = time.monotonic()
+        try:
+            self._process.stdin.write(f"{order}\n".encode())
+            self._process.stdin.flush()
+        except OSError:
+            raise self._error(f"{self._title} has ended, {self.how_it_ended()}", "see its log") from None
+
     @property
     def pid(self) -> int:
         """Process id."""
@@ -72,11 +87,25 @@ class Companion:
         return self._process.poll() is None
 
     def how_it_ended(self) -> str:
-        """In words, how the process ended by itself; empty while it runs."""
+        """In words, how the process ended by itself, and what it said of it; empty while it runs."""
         status = self._process.poll()
         if status is None:
             return ""
-        return f"killed by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+        if status < 0:
+            return f"killed by {signal.Signals(-status).name}"
+        self._said = self._said or self._last_words()
+        return f"with status {status}{self._said}"
+
+    def _last_words(self) -> str:
+        """The line `{"error": …, "advice": …}` that it left on its standard output, if it did."""
+        assert self._process.stdout
+        os.set_blocking(self._process.stdout.fileno(), False)  # a child of its own may still hold the other end
+        lines = (self._process.stdout.read() or b"").splitlines()
+        try:
+            said = json.loads(lines[-1])
+            return f": {said['error']}; {said['advice']}"
+        except (LookupError, TypeError, ValueError):
+            return ""
 
     def close(self) -> None:
         """End the process: by its lifeline, then by SIGTERM, then by SIGKILL. Safe to call twice."""

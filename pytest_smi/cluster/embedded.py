@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import socket
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.cluster.api import Api, path_of
 from pytest_smi.cluster.base import common_facts
+from pytest_smi.cluster.claim import Claimed, folders, is_abandoned
 from pytest_smi.cluster.companion import Companion
 from pytest_smi.errors import ClusterEnded, ClusterError
 
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 
 PRIVATE_ADDRESS = "embedded.pytest-smi.dev/private-address"
 _PREFIX = "smi-embedded-"
-_CLAIM = "in-use"  # locked for as long as the owner lives: the kernel lets go of it, however that one ends
 _LOG = "cluster.log"
 _START_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
@@ -38,8 +35,8 @@ class EmbeddedCluster:
 
     def __init__(self) -> None:
         sweep()
-        self.state = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        self._claim = _claim(self.state)
+        self._claimed = Claimed(_PREFIX)
+        self.state = self._claimed.path
         self._process = Companion(
             "the embedded cluster", ["-m", "pytest_smi.embedded", "--state", str(self.state)], ClusterError
         )
@@ -116,35 +113,17 @@ class EmbeddedCluster:
         ended_by_itself = not self._process.alive()
         self._process.close()
         if not ended_by_itself:
-            shutil.rmtree(self.state, ignore_errors=True)
-            os.close(self._claim)
+            self._claimed.remove()
 
 
-def _claim(folder: Path) -> int:
-    """A file descriptor that marks the folder as in use for as long as it is open."""
-    unlocked = folder / f"{_CLAIM}.new"
-    claim = os.open(unlocked, os.O_RDWR | os.O_CREAT)
-    fcntl.flock(claim, fcntl.LOCK_EX)
-    unlocked.rename(folder / _CLAIM)  # nobody ever sees it unlocked while we live
-    return claim
-
-
-def sweep() -> None:
+def sweep() -> list[Path]:
     """Remove state that killed runs and workers left: their processes died with them, their files did not."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        if _is_abandoned(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+    found = abandoned()
+    for folder in found:
+        shutil.rmtree(folder, ignore_errors=True)
+    return found
 
 
-def _is_abandoned(folder: Path) -> bool:
-    try:
-        claim = os.open(folder / _CLAIM, os.O_RDWR)
-    except OSError:
-        return False  # not claimed yet, or another user's
-    try:
-        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(claim)
-    return True
+def abandoned() -> list[Path]:
+    """State folders of clusters whose owners have ended without removing them."""
+    return [folder for folder in folders(_PREFIX) if is_abandoned(folder)]

@@ -41,6 +41,13 @@ def explain(code: int, status: Mapping[str, Any], request: str) -> Line:
     return _of_webhook(message, plain) or (_forbidden(message, plain) if code == 403 else _failing(code, plain))
 
 
+def concerns_object(code: int, status: Mapping[str, Any]) -> bool:
+    """Whether an error status is a judgement of the object that was sent, and not of the sender or the server."""
+    message = str(status.get("message", ""))
+    missing = code == 403 and (_MISSING_RIGHT.search(message) or _MISSING_PATH.search(message))
+    return 400 <= code < 500 and code not in (401, 429) and not missing
+
+
 def _of_webhook(message: str, plain: str) -> Line | None:
     if found := _WEBHOOK_DOWN.search(message):
         return Line(f"admission webhook {found['name']} does not answer: {plain}", _look_at_webhook(found["why"]))
@@ -77,13 +84,9 @@ def _forbidden(message: str, plain: str) -> Line:
 
 def _failing(code: int, plain: str) -> Line:
     if code == 429:
-        return Line(
-            f"the API server is too busy for us, also after waiting: {plain}", "try again when it has less to do"
-        )
+        return Line(f"the API server is too busy: {plain}", "try again when it has less to do")
     if code in BROKEN:
-        return Line(
-            f"the API server cannot answer, also when asked again: {plain}", "look at its health: /readyz?verbose"
-        )
+        return Line(f"the API server cannot answer: {plain}", "kubectl get --raw='/readyz?verbose' tells its health")
     return Line(plain)
 
 

@@ -7,11 +7,13 @@ result the second time), and whatever cannot have arrived or was turned away unr
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_smi.cluster.refusals import BROKEN, never_arrived, unreachable
-from pytest_smi.errors import ClusterError
+from pytest_smi.errors import ClusterEnded, ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,13 +43,15 @@ class Attempts:
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
         self._made = 1
+        self._broke_down = 0
 
     def another(self, status: int | None = None, wanted: str | None = None) -> bool:
         """Pause and say True when there may be another attempt after this status (None: no answer at all).
 
         `wanted` is what the server asks for in `Retry-After`.
         """
-        if status == 500 and self._made > _TIMES_500:
+        self._broke_down += status == 500
+        if self._broke_down > _TIMES_500:
             return False
         pause = float(min(_PAUSE_SECONDS * 2 ** (self._made - 1), _LONGEST_PAUSE_SECONDS))
         with contextlib.suppress(ValueError):  # it may be a date: not from an API server
@@ -69,6 +73,7 @@ class Transport:
         self._timeout = timeout
         self._patience = patience
         self._answered = False
+        self._clock: tuple[dt.datetime, float] | None = None  # theirs, and ours when it was told
 
     def credentials(self) -> dict[str, str]:
         """Headers that say who we are; tokens that lapse are renewed by the official client."""
@@ -76,30 +81,58 @@ class Transport:
         return {s["key"]: s["value"] for s in settings.values() if s.get("in") == "header" and s.get("value")}
 
     def send(self, ask: Ask, *, stream: bool = False) -> Any:
-        """The answer (urllib3's), whatever its status. Raises ClusterError when there is none."""
+        """The answer (urllib3's), whatever its status.
+
+        Raises ClusterError when there is none, and ClusterEnded when a server that has answered before stays away.
+        """
         attempts = self.attempts()
         while True:
             try:
-                answer = self._once(ask, stream=stream)
+                answer = self.once(ask, stream=stream)
             except ClusterError as fault:
                 cause = fault.__cause__
-                if not (ask.repeatable or (cause and never_arrived(cause))) or not attempts.another():
+                if not (ask.repeatable or (cause and never_arrived(cause))):
                     raise
+                if not attempts.another():
+                    raise self._given_up(fault) from cause
             else:
                 self._answered = True
+                self._note_time(answer)
                 again = answer.status in BROKEN and (ask.repeatable or answer.status == 429)
                 if not again or not attempts.another(answer.status, answer.headers.get("Retry-After")):
                     return answer
                 answer.close()
 
+    def now(self) -> dt.datetime:
+        """The time by the server's clock, as of its last answer; by ours when it does not tell."""
+        if self._clock is None:
+            return dt.datetime.now(dt.UTC)
+        then, ours = self._clock
+        return then + dt.timedelta(seconds=time.monotonic() - ours)
+
+    def _note_time(self, answer: Any) -> None:
+        with contextlib.suppress(TypeError, ValueError):
+            self._clock = (parsedate_to_datetime(answer.headers.get("Date")), time.monotonic())
+
+    def _given_up(self, fault: ClusterError) -> ClusterError:
+        """The end of patience; what is asked from now on is not waited for as long again."""
+        before, self._answered = self._answered, False
+        if not (before and self._patience):
+            return fault
+        return ClusterEnded(
+            f"the API server has been away for {self._patience:.0f} s: {fault.what}",
+            "when it is back, `pytest-smi clean` removes what the run has left",
+        )
+
     def attempts(self) -> Attempts:
         """For one request that may be sent again: how often, and for how long."""
         return Attempts(self._patience if self._answered else min(_FIRST_SECONDS, self._patience))
 
-    def _once(self, ask: Ask, *, stream: bool) -> Any:
+    def once(self, ask: Ask, *, stream: bool, seconds: float | None = None) -> Any:
+        """One attempt, in which the server may be silent for so many seconds. Raises ClusterError as `send` does."""
         import urllib3
 
-        timeout = urllib3.Timeout(connect=self._timeout, read=self._timeout)
+        timeout = urllib3.Timeout(connect=self._timeout, read=seconds or self._timeout)
         headers = {**ask.headers, **self.credentials()}
         try:
             return self._pool.request(

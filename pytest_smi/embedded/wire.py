@@ -91,11 +91,29 @@ class Connection:
     async def pieces(self, head: Head) -> AsyncIterator[bytes]:
         """The body in pieces as they arrive. Raises ConnectionError when it is cut off."""
         if not head.chunked:
-            yield await self.body(head)
+            async for piece in self._parts(head.length):
+                yield piece
             return
         while size := int((await self._line()).split(b";")[0], 16):
-            yield (await self._exactly(size + 2))[:-2]
+            async for piece in self._parts(size):
+                yield piece
+            await self._line()
         await self._line()
+
+    async def _parts(self, size: int | None) -> AsyncIterator[bytes]:
+        """So many bytes (None: all until the end), none of the parts too large to be held."""
+        left = size
+        while left != 0:
+            try:
+                part = await self._reader.read(_BUFFER if left is None else min(left, _BUFFER))
+            except ConnectionError:
+                raise self._cut_off() from None
+            if not part and left is None:
+                return
+            if not part:
+                raise self._cut_off()
+            left = None if left is None else left - len(part)
+            yield part
 
     async def _line(self) -> bytes:
         try:

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_smi.cluster.ownership import labels
+from pytest_smi.cluster.waiting import until
 from pytest_smi.errors import MeshError
 from pytest_smi.mesh.expand import expanded
-from pytest_smi.mesh.marks import labels
-from pytest_smi.mesh.objects import Manifest, Objects, Ref, until
+from pytest_smi.mesh.objects import Manifest, Objects, Ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,8 +57,6 @@ class Bringer:
 
     def _helm_install(self) -> list[str]:
         install, namespace = self._profile.install, self._profile.namespace
-        if not install.chart:
-            raise MeshError(f"profile {self._profile.name}: [install] chart is missing", "helm needs one")
         values = self._folder / "values.json"
         values.write_text(json.dumps(self._fill(install.values, "values")), "utf-8")
         options = {"--repo": install.repo, "--version": install.version}
@@ -79,8 +78,7 @@ class Bringer:
     def _apply(self, manifests: Iterable[Manifest]) -> None:
         """Create objects with the run's label on them. What is there already belongs to somebody else: MeshError."""
         for manifest in sorted(manifests, key=lambda one: _RANK.get(one["kind"], 2)):
-            kind, api = manifest["kind"], manifest["apiVersion"]
-            until(lambda api=api, kind=kind: self._objects.served(api, kind), _SERVED_SECONDS, f"{kind} of {api}")  # type: ignore[misc]
+            self._await_kind(manifest["apiVersion"], manifest["kind"])
             ref = self._objects.ref(manifest, self._profile.namespace)
             if ref == Ref("v1", "Namespace", "", self._profile.namespace):
                 self._objects.api.patch(str(self._objects.path(ref)), {"metadata": _decoration(manifest)})
@@ -92,6 +90,10 @@ class Bringer:
             meta = manifest["metadata"]
             marked = {**meta, "labels": {**(meta.get("labels") or {}), **labels(self._record.run)}}
             self._objects.create({**manifest, "metadata": marked}, ref)
+
+    def _await_kind(self, api: str, kind: str) -> None:
+        """A definition that was just created is served a moment later."""
+        until(lambda: self._objects.served(api, kind), f"{kind} of {api} to be served", "", _SERVED_SECONDS)
 
     def _is_mine(self, ref: Ref) -> bool:
         found = self._objects.find(ref)

@@ -50,12 +50,7 @@ def _parts(cluster: Cluster, profile: Profile, used: Sequence[Place]) -> Iterato
 
 def _log(cluster: Cluster, place: Place, wanted: Logs, limit: int) -> Callable[[float], str]:
     def get(seconds: float) -> str:
-        query = {"container": wanted.container or None, "tailLines": wanted.lines, "limitBytes": 16 * limit}
-        path = f"/api/v1/namespaces/{place[0]}/pods/{place[1]}/log"
-        reply = cluster.api.request("GET", path, accept="*/*", query=query)
-        if reply.code >= 400:
-            raise ClusterError(_reason(reply.body))
-        return _end(reply.body if isinstance(reply.body, str) else str(reply.body), limit)
+        return _end(cluster.logs(*place, wanted.container or None, lines=wanted.lines), limit)
 
     return get
 
@@ -87,7 +82,3 @@ def _title(place: Place, what: str) -> str:
 
 def _end(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"(cut) …{text[-limit:]}"
-
-
-def _reason(body: object) -> str:
-    return str(body.get("message", body)) if isinstance(body, dict) else str(body)[:300]

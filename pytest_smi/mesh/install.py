@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_smi.cluster import leftovers
+from pytest_smi.cluster.ownership import create, labels, run_of
 from pytest_smi.errors import HarnessError, MeshError
 from pytest_smi.mesh.bring import Bringer
 from pytest_smi.mesh.look import ref_of
-from pytest_smi.mesh.marks import RUN_LABEL, labels
 from pytest_smi.mesh.objects import Objects, Ref
 from pytest_smi.mesh.programs import Programs, environment
 from pytest_smi.mesh.ready import Readiness
@@ -25,26 +26,30 @@ if TYPE_CHECKING:
 _CLEAN = "if that run has ended, pytest-smi clean removes what it left"
 
 
-def install(cluster: Cluster, profile: Profile, run: str, context: str | None) -> Record:
-    """Bring the mesh for the run of that id and wait until it is ready and denies by default.
-
-    Raises HarnessError; what had come by then is removed first.
-    """
+def claim(cluster: Cluster, profile: Profile, run: str) -> Record:
+    """Make the mesh's namespace and the record of what is about to come. Raises MeshError where a mesh is already."""
     objects = Objects(cluster.api)
     _refuse(objects, profile)
-    record = Record(run, profile)
     space = {"name": profile.namespace, "labels": labels(run)}
-    cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": space})
+    create(cluster.api, {"apiVersion": "v1", "kind": "Namespace", "metadata": space})
+    record = Record(run, profile)
     try:
         record.save(cluster.api)
-        with _bringer(cluster, record, context) as bringer:
-            bringer.bring()
-        Readiness(cluster, profile).wait(brought=True)
-        _deny(objects, record)
     except BaseException:
-        remove(cluster, record, context)
+        cluster.api.delete(f"/api/v1/namespaces/{profile.namespace}")
         raise
     return record
+
+
+def bring(cluster: Cluster, record: Record, context: str | None = None) -> None:
+    """Bring the mesh of a record, and wait until it is ready and denies by default.
+
+    Raises HarnessError; what has come by then is for `remove`.
+    """
+    with _bringer(cluster, record, context) as bringer:
+        bringer.bring()
+    Readiness(cluster, record.profile).wait(brought=True)
+    _deny(Objects(cluster.api), record)
 
 
 def remove(cluster: Cluster, record: Record, context: str | None = None) -> None:
@@ -63,12 +68,20 @@ def remove(cluster: Cluster, record: Record, context: str | None = None) -> None
         tried(bringer.take)
     tried(lambda: objects.delete(objects.matching(record.profile.uninstall.remains), seconds))
     if not troubles:  # the record goes with the namespace: whoever tries again needs it
-        tried(lambda: objects.delete([Ref("v1", "Namespace", "", record.namespace)], seconds))
+        tried(lambda: _remove_namespace(cluster, record.namespace, seconds))
     if troubles:
         raise MeshError(
             f"the {record.profile.name} mesh of run {record.run} could not be removed: {'; '.join(troubles)}",
             "mend that, then: pytest-smi clean",
         )
+
+
+def _remove_namespace(cluster: Cluster, name: str, seconds: float) -> None:
+    found = cluster.api.find(f"/api/v1/namespaces/{name}")
+    if found:
+        space = [leftovers.namespace(found)]
+        leftovers.remove(cluster.api, space)
+        leftovers.wait_gone(cluster.api, space, seconds)
 
 
 @contextmanager
@@ -86,7 +99,7 @@ def _refuse(objects: Objects, profile: Profile) -> None:
     """Never install over a mesh, or what is left of one: it could not be told apart from ours afterwards."""
     found = objects.find(Ref("v1", "Namespace", "", profile.namespace))
     if found:
-        run = (found["metadata"].get("labels") or {}).get(RUN_LABEL)
+        run = run_of(found)
         raise MeshError(
             f"namespace {profile.namespace} is there already{f', made by run {run}' if run else ''}",
             _CLEAN if run else "judge the mesh that is there by leaving out --smi-install, or remove it first",

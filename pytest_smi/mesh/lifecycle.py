@@ -11,6 +11,7 @@ from pytest_smi.cluster.companion import Companion
 from pytest_smi.errors import MeshError
 from pytest_smi.mesh.diagnose import diagnose
 from pytest_smi.mesh.ready import Readiness
+from pytest_smi.mesh.restart import restart, restartable
 from pytest_smi.mesh.version import UNKNOWN, version_of
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ class Mesh:
     """The mesh under test. `version` is read from what runs; `flags` are those that name it to pytest."""
 
     def __init__(
-        self, profile: Profile, cluster: Cluster, state: Path, fault: str | None = None, called: str | None = None
+        self, profile: Profile, cluster: Cluster, state: Path, fault: str | None = None, flags: str | None = None
     ) -> None:
         self.profile = profile
         self.cluster = cluster
-        self.flags = f"--smi-mesh={called or profile.name}" + (f" --smi-fault={fault}" if fault else "")
+        self.flags = flags or f"--smi-mesh={profile.name}"
         self.version = UNKNOWN
         self._facts: dict[str, Any] = {}
         self._log = state / "mesh.log"
@@ -70,6 +71,21 @@ class Mesh:
     def diagnose(self, used: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
         """What the mesh says of itself: title -> text; `used` are pods of the scene, by namespace and name."""
         return diagnose(self.cluster, self.profile, used)
+
+    def restartable(self) -> bool:
+        """Whether `restart_control_plane` may be called."""
+        return self._process is not None or restartable(self.cluster, self.profile)
+
+    def restart_control_plane(self) -> None:
+        """Restart the control plane while the data plane serves, and wait until it is ready again.
+
+        Raises MeshError for a mesh that somebody else brought, or whose profile does not say how.
+        """
+        if self._process is None:
+            restart(self.cluster, self.profile)
+        else:
+            self._process.tell("restart")
+            self._facts = self._process.ready(_READY_SECONDS)
 
     def check(self) -> None:
         """Raise MeshError when a mesh that we started has ended: what is seen from then on says nothing about it."""

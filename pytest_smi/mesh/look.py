@@ -20,7 +20,7 @@ _KIND_FEATURES = {"TCPRoute": "tcp-routes", "UDPRoute": "udp", "IdentityBinding"
 
 
 class Finding(NamedTuple):
-    """A precondition and what was found: `found` is told when it does not hold."""
+    """A precondition, whether it holds, and what was found."""
 
     that: str
     held: bool
@@ -59,9 +59,10 @@ def _checked(objects: Objects, wanted: Precondition, namespace: str) -> Finding:
     try:
         found = objects.find(ref)
     except Refused as refusal:
-        if refusal.code not in (401, 403):
+        if refusal.code != 403:
             raise
-        return Finding(wanted.that, False, f"{ref} cannot be read: {refusal.reason}", f"grant get on {wanted.object}")
+        advice = "grant what `pytest-smi rbac --mesh` prints for this profile"
+        return Finding(wanted.that, False, f"{ref} cannot be read: {refusal.reason}", advice)
     if found is None:
         return Finding(wanted.that, False, f"there is no {ref}", wanted.advice)
     values = jsonpath.evaluate(wanted.path, found)
@@ -80,7 +81,5 @@ def _served(objects: Objects, profile: Profile) -> list[Finding]:
     ]
     wanted += [(f"{group('metrics')}/{version}", "TrafficMetrics") for version in served["metrics"] if AREAS["metrics"]]
     advice = "install the mesh's SMI extension and CRDs, or take the version out of [versions] of the profile"
-    return [
-        Finding(f"the cluster serves {kind} of {api}", objects.served(api, kind), "it does not", advice)
-        for api, kind in wanted
-    ]
+    found = [(f"the cluster serves {kind} of {api}", objects.served(api, kind)) for api, kind in wanted]
+    return [Finding(that, held, "it does" if held else "it does not", advice) for that, held in found]

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import fnmatch
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_smi.cluster.api import Refused
+from pytest_smi.cluster.waiting import until
 from pytest_smi.errors import DeadlineExceeded, MeshError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from pytest_smi.cluster.api import Api
 
 Manifest = dict[str, Any]
 
-_POLL_SECONDS = 0.05
-_REMAINS = {
+REMAINS = {
     "APIService": "apiregistration.k8s.io/v1",
     "ClusterRole": "rbac.authorization.k8s.io/v1",
     "ClusterRoleBinding": "rbac.authorization.k8s.io/v1",
@@ -99,21 +98,19 @@ class Objects:
             return not left
 
         try:
-            until(gone, seconds, "the mesh to go")
+            until(gone, "the mesh to go", "", seconds)
         except DeadlineExceeded:
             names = ", ".join(map(str, left))
             raise DeadlineExceeded(f"waited {seconds:g} s for {names} to be deleted", "see their finalizers") from None
 
     def matching(self, patterns: Iterable[str]) -> list[Ref]:
-        """Cluster-wide objects by `Kind/NAME`, where NAME may have wildcards. Raises MeshError for another kind."""
+        """Cluster-wide objects by `Kind/NAME`, with a kind of REMAINS; NAME may have wildcards."""
         found = []
         for pattern in patterns:
             kind, _, name = pattern.partition("/")
-            if kind not in _REMAINS:
-                raise MeshError(f"[uninstall] remains = {pattern!r}", f"Kind/NAME with one of {', '.join(_REMAINS)}")
-            path = self.path(Ref(_REMAINS[kind], kind, "", ""), collection=True)
+            path = self.path(Ref(REMAINS[kind], kind, "", ""), collection=True)
             names = [str(one["metadata"]["name"]) for one in self.api.list(path)] if path else []
-            found += [Ref(_REMAINS[kind], kind, "", one) for one in fnmatch.filter(names, name)]
+            found += [Ref(REMAINS[kind], kind, "", one) for one in fnmatch.filter(names, name)]
         return found
 
     def _resource(self, api_version: str, kind: str) -> tuple[str, bool] | None:
@@ -126,15 +123,6 @@ class Objects:
                     self._known[api_version, one["kind"]] = (one["name"], bool(one["namespaced"]))
             known = self._known.get((api_version, kind))
         return known
-
-
-def until(condition: Callable[[], bool], seconds: float, what: str, advice: str = "") -> None:
-    """Poll until the condition holds. Raises DeadlineExceeded after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise DeadlineExceeded(f"waited {seconds:g} s for {what}", advice)
-        time.sleep(_POLL_SECONDS)
 
 
 def _root(api_version: str) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pytest_smi.errors import MeshError
+from pytest_smi.mesh.checks import check
 from pytest_smi.mesh.schema import Addressing, Features, Injection, Onboarding, Settle, Versions
 from pytest_smi.mesh.schema_install import Deny, Install, Uninstall
 from pytest_smi.mesh.schema_look import Diagnose, Precondition, Ready, Restart, Version
 from pytest_smi.mesh.sources import Sources, read
 from pytest_smi.mesh.tables import Table, key, section
-
-_MADE_UP = {"service": "s", "namespace": "n"}
 
 
 @section
@@ -51,13 +49,5 @@ def load_profile(name_or_path: str, more: Sources | None = None) -> Profile:
     """
     table = read(name_or_path, more or {})
     profile: Profile = Table(name_or_path).build(Profile, table)
-    if not any(profile.versions.served().values()):
-        raise MeshError(f"profile {name_or_path}: [versions] names no API version", 'e.g. access = ["v1alpha3"]')
-    try:
-        profile.addressing.host.format(**_MADE_UP)
-    except (KeyError, IndexError, ValueError) as fault:
-        raise MeshError(
-            f"profile {name_or_path}: [addressing] host = {profile.addressing.host!r} cannot be filled in: {fault!r}",
-            "write {service} and {namespace}",
-        ) from None
+    check(profile, name_or_path)
     return profile

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_smi.cluster.waiting import until
 from pytest_smi.errors import ClusterError, DeadlineExceeded, MeshError
-from pytest_smi.mesh.objects import until
 from pytest_smi.mesh.probe import fetch, is_ready, pods_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Readiness:
             return not missing
 
         try:
-            until(ready, seconds, "the mesh")
+            until(ready, "the mesh", "", seconds)
         except DeadlineExceeded:
             what = f"the {self._profile.name} mesh is not ready after {seconds:g} s: {'; '.join(missing)}"
             raise DeadlineExceeded(what, self._look()) from None

@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_smi.cluster.ownership import RUN_LABEL, labels
 from pytest_smi.errors import MeshError
-from pytest_smi.mesh.marks import RUN_LABEL, labels
 from pytest_smi.mesh.objects import Ref
 from pytest_smi.mesh.profile import Profile
 from pytest_smi.mesh.tables import Table

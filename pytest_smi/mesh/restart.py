@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_smi.cluster.ownership import run_of
+from pytest_smi.cluster.waiting import until
 from pytest_smi.errors import MeshError
-from pytest_smi.mesh.marks import RUN_LABEL
-from pytest_smi.mesh.objects import until
 from pytest_smi.mesh.ready import Readiness
 
 if TYPE_CHECKING:
@@ -18,8 +18,7 @@ def restartable(cluster: Cluster, profile: Profile) -> bool:
     """Whether the control plane may be restarted: the profile says how, and a run brought the mesh."""
     if not profile.restart.deployments or not profile.namespace:
         return False
-    found = cluster.api.find(f"/api/v1/namespaces/{profile.namespace}") or {"metadata": {}}
-    return RUN_LABEL in found["metadata"].get("labels", {})
+    return run_of(cluster.api.find(f"/api/v1/namespaces/{profile.namespace}") or {}) is not None
 
 
 def restart(cluster: Cluster, profile: Profile) -> None:
@@ -45,5 +44,5 @@ def restart(cluster: Cluster, profile: Profile) -> None:
         def gone(pods: str = pods, selector: str = selector, old: set[str] = old) -> bool:
             return not any(one["metadata"]["uid"] in old for one in cluster.api.list(pods, labelSelector=selector))
 
-        until(gone, profile.ready.seconds, f"the pods of {name} to go")
+        until(gone, f"the pods of {name} to go", f"kubectl get pods -n {space}", profile.ready.seconds)
     Readiness(cluster, profile).wait(brought=True)

@@ -16,12 +16,15 @@ class Command:
     """A program to run. No shell is involved; `${NAME}` in an argument is taken from the environment."""
 
     run: tuple[str, ...] = key("the program and its arguments", example='run = ["linkerd", "install"]')
-    apply: bool = key("apply the objects that it prints, instead of showing them", default=False)
+    apply: bool = key("[install] only: create the objects that it prints", default=False)
 
 
 @section
 class Install:
-    """How `--smi-install` brings the mesh. Without that flag the mesh must be there (but for `reference`)."""
+    """How `--smi-install` brings the mesh. Without that flag the mesh must be there (but for `reference`).
+
+    Keys of another method than the one chosen do nothing: a profile that extends another may have inherited them.
+    """
 
     method: str = key("who brings it; `present`: nobody", default="present", choices=METHODS)
     chart: str = key("helm: the chart's name in `repo`, or its folder or archive (`./chart`)", default="")

@@ -5,7 +5,7 @@
 | 0 | every instance that was executed conforms (or there is none, and the other tests passed) |
 | 1 | at least one instance fails, or a known failure passes (or a test that is no instance failed) |
 | 2 | interrupted |
-| 3 | no failure, but cluster, mesh or harness kept us from judging at least one instance |
+| 3 | no failure, but cluster, mesh or harness kept us from judging at least one instance; not configured for SMI |
 | 4 | usage: a flag, profile or requirement id is wrong |
 | 5 | nothing was executed: nothing collected, or no instance that is not unsupported or disabled |
 """

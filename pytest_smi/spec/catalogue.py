@@ -47,7 +47,10 @@ FEATURES: Mapping[str, str] = MappingProxyType(
 )
 """Features that a mesh profile may declare absent, and what each is."""
 
-_KIND_FEATURES = {"TCPRoute": "tcp-routes", "UDPRoute": "udp", "IdentityBinding": "identity-binding"}
+KIND_FEATURES: Mapping[str, str] = MappingProxyType(
+    {"TCPRoute": "tcp-routes", "UDPRoute": "udp", "IdentityBinding": "identity-binding"}
+)
+"""Kind -> the feature that a mesh without it declares absent."""
 
 
 class UnknownRequirement(HarnessError, LookupError):
@@ -78,6 +81,7 @@ class Requirement:
     features: names from FEATURES without which there is nothing to test.
     needs: areas beside its own that the test writes objects of.
     provisional: its test is new, and counts against nobody until the next minor version of the suite.
+    alone: its test may disturb others on the same cluster, so it has the cluster to itself.
     untested: why the suite has no test of it; empty when it has one, or should.
     """
 
@@ -95,6 +99,7 @@ class Requirement:
     features: tuple[str, ...]
     needs: tuple[str, ...]
     provisional: bool = False
+    alone: bool = False
     untested: str = ""
 
     @property
@@ -117,7 +122,7 @@ class Requirement:
 
     def features_of(self, kind: str | None = None) -> tuple[str, ...]:
         """The features an instance depends on: the requirement's own and that of the kind it is about."""
-        extra = _KIND_FEATURES.get(kind or "")
+        extra = KIND_FEATURES.get(kind or "")
         return self.features if extra is None or extra in self.features else (*self.features, extra)
 
 
@@ -152,5 +157,6 @@ def _requirement(row: dict[str, Any]) -> Requirement:
         features=tuple(row.get("features", ())),
         needs=tuple(row.get("needs", ())),
         provisional=row.get("provisional", False),
+        alone=row.get("alone", False),
         untested=row.get("untested", ""),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_smi.spec.matches import all_named
 from pytest_smi.spec.resources import (
     HTTPRouteGroup,
     Identity,
@@ -50,7 +51,7 @@ def route_kind(route: Route | RouteRef) -> str:
 def _target(target: TrafficTarget, home: str) -> list[Resource]:
     bare = [rule for rule in target.rules if isinstance(rule, Match)]
     # Named one by one: several meshes take a rule without `matches` for none, which is for TA-020 alone to judge.
-    names = _named(tuple(bare))
+    names = all_named(bare)
     gathered = HTTPRouteGroup(f"{target.name}-routes", names)
     routes: list[Route | RouteRef] = [gathered] if bare else []
     rules: list[Rule] = []
@@ -94,17 +95,8 @@ def _settled(route: Route, home: str) -> Route:
     """The same object with its namespace and, for a group, every match named."""
     home = route.namespace or home
     if isinstance(route, HTTPRouteGroup):
-        return HTTPRouteGroup(route.name, _named(route.matches), home)
+        return HTTPRouteGroup(route.name, all_named(route.matches), home)
     return type(route)(route.name, route.ports, home)
-
-
-def _named(matches: tuple[Match, ...]) -> list[Match]:
-    taken = [match.name for match in matches if match.name is not None]
-    named: list[Match] = []
-    for match in matches:
-        named.append(match.named(taken))
-        taken.append(named[-1].name or "")
-    return named
 
 
 def _at(identity: Identity, home: str) -> Identity:

@@ -51,6 +51,17 @@ class Match:
         return Match(name, self.path, self.methods, self.headers)
 
 
+def all_named(matches: Iterable[Match]) -> tuple[Match, ...]:
+    """The matches of one group, each with a name: its own, or one that no other match of the group has."""
+    given = tuple(matches)
+    taken = [match.name for match in given if match.name is not None]
+    named: list[Match] = []
+    for match in given:
+        named.append(match.named(taken))
+        taken.append(named[-1].name or "")
+    return tuple(named)
+
+
 _set = object.__setattr__
 
 

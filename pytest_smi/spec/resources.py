@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from pytest_smi.spec.kinds import group
-from pytest_smi.spec.matches import ANY, CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, TRACE, Match
+from pytest_smi.spec.matches import ANY, CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, TRACE, Match, all_named
 
 __all__ = [
     "ANY",
@@ -94,6 +94,11 @@ class HTTPRouteGroup:
         _set(self, "matches", tuple(matches))
         _set(self, "namespace", namespace)
 
+    @property
+    def reference(self) -> Rule:
+        """A rule that names each match and does not write the group: it is there already, or must be absent."""
+        return Rule(RouteRef("HTTPRouteGroup", self.name), all_named(self.matches))
+
 
 @dataclass(frozen=True, init=False)
 class _PortRoute:
@@ -155,7 +160,9 @@ class TrafficTarget:
     """Who (`sources`) may reach whom (`destination`) on which routes (`rules`).
 
     Bare `Match` items in `rules` are gathered in one HTTPRouteGroup named `<name>-routes`, and one rule names each of
-    them; a route object or `RouteRef` becomes a rule without `matches`. `port` exists in access v1alpha1 and v1alpha2.
+    them; a whole HTTPRouteGroup becomes such a rule too. `Rule(group)`, another route object or a `RouteRef` is a rule
+    without `matches`, which several meshes take for none: that is for TA-020 alone to judge. `port` exists in access
+    v1alpha1 and v1alpha2.
     """
 
     name: str
@@ -177,9 +184,16 @@ class TrafficTarget:
         _set(self, "name", name)
         _set(self, "sources", tuple(_identity(source) for source in sources))
         _set(self, "destination", _identity(destination))
-        _set(self, "rules", tuple(rule if isinstance(rule, Rule | Match) else Rule(rule) for rule in rules))
+        _set(self, "rules", tuple(rule if isinstance(rule, Match) else _rule(rule) for rule in rules))
         _set(self, "port", port)
         _set(self, "namespace", namespace)
+
+
+def _rule(item: Rule | Route | RouteRef) -> Rule:
+    if isinstance(item, Rule):
+        return item
+    named = isinstance(item, HTTPRouteGroup) and item.matches
+    return Rule(item, all_named(item.matches)) if named else Rule(item)  # type: ignore[union-attr]
 
 
 def _identity(subject: Subject) -> Identity:

@@ -15,7 +15,7 @@ from pytest_smi.traffic.ids import new_id
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Protocol = Literal["http1", "h2c", "grpc", "tcp", "banner", "udp", "raw"]
+Protocol = Literal["http1", "h2c", "grpc", "tcp", "half-close", "banner", "udp", "raw"]
 
 _NOT_OF_THE_PEER = ("unsupported:", "local:")
 
@@ -96,7 +96,8 @@ class Observation:
     `pod` names the pod whose own, signed answer to this very request came back: an answer of a proxy leaves it None,
     whatever its status. `error` says how the request ended otherwise: refused, reset, closed (the end of the stream
     without a complete answer), timeout, resolve, malformed, tls, unreachable. `body` holds the first 2 kB of the
-    answer, `local` and `remote` are `ip:port` of the connection as the client sees it.
+    answer (of protocol raw as latin-1: byte for byte), `local` and `remote` are `ip:port` of the connection as the
+    client sees it.
     """
 
     id: str

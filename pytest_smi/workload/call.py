@@ -45,8 +45,8 @@ class Target:
 
     def host_for(self, protocol: str) -> str:
         """The host to call in a protocol (one of those of a `Request`)."""
-        own = self.udp_host if protocol == "udp" else self.tcp_host if protocol in ("tcp", "banner") else ""
-        return own or self.host
+        tcp = self.tcp_host if protocol in ("tcp", "half-close", "banner") else ""
+        return (self.udp_host if protocol == "udp" else tcp) or self.host
 
     def expects(self, pod: str | None) -> bool:
         """Whether an answer of this pod is an answer of the target."""

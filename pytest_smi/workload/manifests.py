@@ -6,7 +6,8 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_smi.mesh.marks import labels
+from pytest_smi.cluster.ownership import PART_LABEL, SCENE
+from pytest_smi.cluster.ownership import labels as owned
 from pytest_smi.workload import ports
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 SOURCE_CONFIGMAP = "sample-app"
 IMAGE = "python:3.13-slim"
+WORKLOAD_LABEL = "pytest-smi.dev/workload"
 WEB = "web"
 """The name of a pod's first HTTP port, for Services whose targetPort is a name."""
 
@@ -42,10 +44,15 @@ class Deployed:
         """The ServiceAccount of its pods."""
         return self.service_account or self.name
 
+    @property
+    def marks(self) -> dict[str, str]:
+        """Labels of its pods by which Services select them."""
+        return {"app": self.name, **self.labels, WORKLOAD_LABEL: self.name}
+
 
 def namespace(name: str, run: str, onboarding: Onboarding) -> Manifest:
     """A namespace that takes part in the mesh."""
-    joined = {**labels(run), **onboarding.namespace_labels}
+    joined = {**owned(run), PART_LABEL: SCENE, **onboarding.namespace_labels}
     meta = {"name": name, "labels": joined, "annotations": dict(onboarding.namespace_annotations)}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
 
@@ -71,12 +78,14 @@ def deployment(one: Deployed, run: str, onboarding: Onboarding, image: str = IMA
     """The Deployment of one workload, its pods made from `image`."""
     joined = onboarding.pod_labels if one.meshed else onboarding.outside_labels
     notes = onboarding.pod_annotations if one.meshed else onboarding.outside_annotations
-    select = {"pytest-smi.dev/workload": one.name}
-    marks = {**labels(run), **joined, "app": one.name, **one.labels, **select}
-    template = {"metadata": {"labels": marks, "annotations": dict(notes)}, "spec": _pod(one, image)}
+    select = {WORKLOAD_LABEL: one.name}
+    template = {
+        "metadata": {"labels": {**owned(run), **joined, **one.marks}, "annotations": dict(notes)},
+        "spec": _pod(one, image),
+    }
     spec = {"replicas": one.replicas, "selector": {"matchLabels": select}, "template": template}
-    meta = _meta(one.name, one.namespace, run)
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec}
+    own = _meta(one.name, one.namespace, run)
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": own, "spec": spec}
 
 
 def _pod(one: Deployed, image: str) -> Manifest:
@@ -197,4 +206,4 @@ def port(number: int, protocol: str = "http", target: int | str | None = None) -
 
 
 def _meta(name: str, namespace_name: str, run: str) -> Manifest:
-    return {"name": name, "namespace": namespace_name, "labels": labels(run)}
+    return {"name": name, "namespace": namespace_name, "labels": owned(run)}

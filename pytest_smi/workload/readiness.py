@@ -6,37 +6,20 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_smi.cluster.api import Refused, path_of
+from pytest_smi.cluster.waiting import pauses, until
 from pytest_smi.errors import ClusterError, DeadlineExceeded, WorkloadError
 from pytest_smi.workload import hindrance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from pytest_smi.cluster.base import Cluster
     from pytest_smi.workload.hindrance import Hindrance
     from pytest_smi.workload.workload import Workload
 
 SCENE_SECONDS = 180.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 _LOOK_SECONDS = 1.0  # so often, at most, is looked for what is in the way
 _LAST_WORDS = 3  # lines of a log in a message
-
-
-def pauses(seconds: float) -> Iterator[None]:
-    """Sleeps between polls, growing from 20 ms to half a second, for as long as `seconds` are not over."""
-    deadline, pause = time.monotonic() + seconds, _FIRST_PAUSE
-    while time.monotonic() < deadline:
-        yield
-        time.sleep(pause)
-        pause = min(pause * 1.3, _LONGEST_PAUSE)
-
-
-def until(condition: Callable[[], bool], what: str, advice: str, seconds: float = SCENE_SECONDS) -> None:
-    """Poll until the condition holds. Raises DeadlineExceeded, which names it."""
-    for _ in pauses(seconds):
-        if condition():
-            return
-    raise DeadlineExceeded(f"waited {seconds:.0f} s for {what}", advice)
 
 
 def until_ready(cluster: Cluster, workload: Workload, seconds: float = SCENE_SECONDS) -> None:
@@ -51,6 +34,21 @@ def until_ready(cluster: Cluster, workload: Workload, seconds: float = SCENE_SEC
             return
         doubts.look()
     doubts.give_up(seconds)
+
+
+def until_served(cluster: Cluster, namespace: str, service: str, selector: dict[str, str], *served: Workload) -> None:
+    """Wait until a Service has an endpoint for each pod of these workloads that its selector selects."""
+    wanted = {pod.ip for one in served if selector.items() <= one.labels.items() for pod in one.pods}
+    path = path_of("discovery.k8s.io/v1", "EndpointSlice", namespace)
+
+    def all_there() -> bool:
+        slices = cluster.api.list(path, labelSelector=f"kubernetes.io/service-name={service}")
+        return wanted <= {
+            ip for one in slices for endpoint in one.get("endpoints") or () for ip in endpoint["addresses"]
+        }
+
+    advice = f"kubectl get -n {namespace} endpointslices"
+    until(all_there, f"the endpoints of Service {service}", advice, SCENE_SECONDS)
 
 
 class _Doubts:

@@ -8,9 +8,14 @@ whose ServiceAccounts are named kettle and teapot as in the first.
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.cluster.api import path_of
+from pytest_smi.cluster.lease import Lease
+from pytest_smi.cluster.leftovers import namespace, remove, wait_gone
+from pytest_smi.cluster.ownership import create
+from pytest_smi.cluster.waiting import until
 from pytest_smi.errors import NotConfigured, WorkloadError
 from pytest_smi.mesh.injection import trouble
 from pytest_smi.mesh.schema import Injection
@@ -18,13 +23,14 @@ from pytest_smi.paths import shipped
 from pytest_smi.workload import manifests as m
 from pytest_smi.workload import ports
 from pytest_smi.workload.call import Target
-from pytest_smi.workload.readiness import until, until_ready
+from pytest_smi.workload.readiness import SCENE_SECONDS, until_ready
 from pytest_smi.workload.workload import Pod, Workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_smi.cluster.base import Cluster
+    from pytest_smi.cluster.leftovers import Thing
     from pytest_smi.mesh.profile import Profile
     from pytest_smi.workload.smi import Smi
 
@@ -35,32 +41,54 @@ ROOT = "teapots"
 class Scene:
     """The scene on one cluster, in namespaces of this run alone. Its pods run the sample application in `image`.
 
-    `forced`: it is judged even when its pods do not show that they are in the mesh.
+    `forced`: it is judged even when its pods do not show that they are in the mesh. `worker` names the process among
+    several that have a scene each.
     """
 
     def __init__(
-        self, cluster: Cluster, profile: Profile, run: str, image: str = m.IMAGE, *, forced: bool = False
+        self,
+        cluster: Cluster,
+        profile: Profile,
+        run: str,
+        image: str = m.IMAGE,
+        *,
+        forced: bool = False,
+        worker: str = "",
     ) -> None:
         self.cluster = cluster
         self.profile = profile
         self.run = run
         self.image = image
         self._forced = forced
-        self.namespace = f"tea-{run}"
-        self.namespace2 = f"tea2-{run}"
+        suffix = f"{run}-{worker}" if worker else run
+        self.namespace = f"tea-{suffix}"
+        self.namespace2 = f"tea2-{suffix}"
         self.smi: Smi | None = None
         self.revokes = True
+        self.numbers = count(1)
         self._code = (shipped("sample_app") / "sample_app.py").read_text("utf-8")
         self._workloads: dict[str, Workload] = {}
+        self._spaces: list[Thing] = []
+        self._lease: Lease | None = None
 
     def deploy(self) -> None:
         """Create everything and return when the API server has it; `wait` waits for the pods."""
-        for name in (self.namespace, self.namespace2):
-            self._apply(m.namespace(name, self.run, self.profile.onboarding))
-            self._apply(m.source(name, self.run, self._code, self._packages()))
+        self.settle_in()
         self.add(*self._standing())
         tea, labels = self.namespace, {"app": ROOT}
         self._serve(ROOT, tea, labels)
+
+    def settle_in(self) -> None:
+        """Create the namespaces, with what every workload needs, and a sign that the run is alive.
+
+        Raises ClusterError when a namespace of that name is there already: it is not ours then, and is left alone.
+        """
+        for name in (self.namespace, self.namespace2):
+            made = create(self.cluster.api, m.namespace(name, self.run, self.profile.onboarding))
+            self._spaces.append(namespace(made))
+            if self.cluster.lasting and self._lease is None:
+                self._lease = Lease(self.cluster.new_api(), name, self.run)
+            self._apply(m.source(name, self.run, self._code, self._packages()))
 
     def _packages(self) -> bytes:
         """What the image may lack; the embedded cluster's pods have what is installed here."""
@@ -92,7 +120,7 @@ class Scene:
             if one.account != "default":
                 self._apply(m.service_account(one.account, one.namespace, self.run))
             if one.service:
-                selector = {"pytest-smi.dev/workload": one.name}
+                selector = {m.WORKLOAD_LABEL: one.name}
                 self._serve(one.name, one.namespace, selector)
             self._apply(m.deployment(one, self.run, self.profile.onboarding, self.image))
             workload = Workload(self, one)
@@ -125,6 +153,7 @@ class Scene:
                     lambda path=path: self.cluster.api.find(path) is None,  # type: ignore[misc]
                     f"{workload} to go",
                     f"kubectl get -n {workload.namespace} deployments,pods",
+                    SCENE_SECONDS,
                 )
 
     def wait(self, *workloads: Workload) -> None:
@@ -137,11 +166,13 @@ class Scene:
             until_ready(self.cluster, one)
             self._prove_injection(one)
         for pod in (pod for one in wanted for pod in one.pods):
-            if not pod.agent.healthy(_AGENT_SECONDS):
+            try:
+                pod.agent.greet(_AGENT_SECONDS)
+            except WorkloadError as silence:
                 raise WorkloadError(
-                    f"the agent of pod {pod.name} does not answer on port {ports.CONTROL}",
+                    f"the agent of pod {pod.name} does not answer on port {ports.CONTROL}: {silence.what}",
                     "does the mesh intercept that port? see docs/profiles.md",
-                )
+                ) from None
 
     def _prove_injection(self, workload: Workload) -> None:
         """Raise NotConfigured when a pod does not show that it is in the mesh, or one shows it that should not be."""
@@ -166,7 +197,7 @@ class Scene:
     def pods(self, workload: Workload) -> list[dict[str, Any]]:
         """The workload's pods as the API has them."""
         path = path_of("v1", "Pod", workload.namespace)
-        return self.cluster.api.list(path, labelSelector=f"pytest-smi.dev/workload={workload.name}")
+        return self.cluster.api.list(path, labelSelector=f"{m.WORKLOAD_LABEL}={workload.name}")
 
     def workload(self, name: str) -> Workload:
         """A workload by name; names are unique over both namespaces. Raises WorkloadError for an unknown one."""
@@ -222,11 +253,17 @@ class Scene:
         self.cluster.api.apply(manifest)
 
     def close(self) -> None:
-        """Delete the namespaces, and with them everything that the scene holds."""
+        """Delete the namespaces that it has created, and with them everything that it holds.
+
+        On a cluster that lasts, returns when they are gone.
+        """
         for workload in self._workloads.values():
             workload.close()
-        for name in (self.namespace, self.namespace2):
-            self.cluster.api.delete(path_of("v1", "Namespace", name=name))
+        remove(self.cluster.api, self._spaces)
+        if self.cluster.lasting:
+            wait_gone(self.cluster.api, self._spaces)
+        if self._lease:
+            self._lease.close()
 
     def all_pods(self) -> Iterable[Pod]:
         """Every pod of the scene that has an agent."""

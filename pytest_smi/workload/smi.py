@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from pytest_smi.cluster.api import Refused, path_to
+from pytest_smi.cluster.ownership import labels as owned
 from pytest_smi.errors import ManifestRefused
 from pytest_smi.evidence import unsupported
-from pytest_smi.mesh.marks import labels
-from pytest_smi.spec.catalogue import find
+from pytest_smi.spec.catalogue import KIND_FEATURES, find
 from pytest_smi.spec.kinds import KINDS
+from pytest_smi.spec.releases import compatible
 from pytest_smi.spec.render import render
 from pytest_smi.spec.resources import ANY, Raw, TrafficTarget
 from pytest_smi.workload import manifests as m
+from pytest_smi.workload.readiness import until_served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,6 +80,31 @@ class Smi:
         found = KINDS[kind]
         return found.api_version(str(getattr(self.versions, found.area)))
 
+    def kinds(self) -> list[str]:
+        """The kinds that this instance's versions have and the mesh does not declare absent."""
+        absent = self.mesh.profile.features.absent
+        return [
+            kind.kind
+            for kind in KINDS.values()
+            if getattr(self.versions, kind.area) in kind.versions and KIND_FEATURES.get(kind.kind) not in absent
+        ]
+
+    @contextmanager
+    def writing(self, **versions: str) -> Iterator[None]:
+        """Other API versions for the length of a `with` block, by area: `smi.writing(specs="v1alpha1")`."""
+        before = self.versions, self.encoding
+        self.versions = replace(self.versions, **versions)
+        self.encoding = self.mesh.header_encoding(self.scene.cluster, self.versions.specs)
+        try:
+            yield
+        finally:
+            self.versions, self.encoding = before
+
+    def specs_for(self, area: str) -> list[str]:
+        """The served specs versions that the documents declare compatible with this instance's version of an area."""
+        own = getattr(self.versions, area)
+        return [specs for specs in self.mesh.profile.versions.specs if compatible(area, own, specs)]
+
     def path(self, resource: Resource) -> str:
         """The URL path of a resource that renders to one object."""
         (manifest,) = self.render(resource)
@@ -87,7 +115,7 @@ class Smi:
         rendered: dict[str, dict[str, Any]] = {}
         for resource in resources:
             for manifest in render(resource, self.versions, namespace=self.namespace, header_encoding=self.encoding):
-                manifest["metadata"].setdefault("labels", {}).update(labels(self.scene.run))
+                manifest["metadata"].setdefault("labels", {}).update(owned(self.scene.run))
                 for one in m.splits(manifest, self.mesh.profile.onboarding) if self._splits_tcp else [manifest]:
                     rendered[path_to(one)] = one
         return list(rendered.values())
@@ -110,8 +138,8 @@ class Smi:
     def refused(self, *resources: Resource) -> Refused | None:
         """Like `apply`, for objects that may rightly be refused: returns the refusal, or None when all were taken.
 
-        Raises `Refused` when the API server fails (5xx): that says nothing about the object. `Raw` SMI objects are
-        created or replaced: server-side apply answers 500 for fields and types that it cannot merge.
+        Raises `Refused` when the API server fails or we lack the right: that says nothing about the object. `Raw` SMI
+        objects are created or replaced: server-side apply answers 500 for fields and types that it cannot merge.
         """
         plain = {path_to(one.manifest) for one in resources if isinstance(one, Raw) and one.manifest["kind"] in KINDS}
         for manifest in self.render(*resources):
@@ -123,13 +151,29 @@ class Smi:
                     write = self.api.write if path_to(manifest) in plain else self.api.apply
                     write(manifest)
                 except Refused as refusal:
-                    if refusal.code >= 500:  # the server broke down over it: that is no refusal
+                    if not refusal.concerns_object:  # the server broke down over it, or it is not ours to apply
                         raise
                     step.details["refused"] = {"code": refusal.code, "message": refusal.message}
                     return refusal
                 self.applied[path_to(manifest)] = manifest
                 self.changed_at = time.monotonic()
         return None
+
+    def tried(self, resource: Raw) -> dict[str, Any] | Refused:
+        """What the API server would store of a manifest, or why it refuses it: a dry run, which no mesh sees.
+
+        For objects that a mesh may choke on. Raises `Refused` when the API server fails (5xx).
+        """
+        (manifest,) = self.render(resource)
+        with self.case.step("apply", f"dry run of {manifest['kind']} {manifest['metadata']['name']}") as step:
+            self.case.manifests.append(manifest)
+            try:
+                return self.api.write(manifest, dryRun="All")
+            except Refused as refusal:
+                if refusal.code >= 500:
+                    raise
+                step.details["refused"] = {"code": refusal.code, "message": refusal.message}
+                return refusal
 
     def delete(self, *resources: Resource) -> None:
         """Delete resources that this test applied."""
@@ -160,6 +204,10 @@ class Smi:
             title = f"{name}-{server.name}"
             self.apply(TrafficTarget(title, list(clients), server, routes, namespace=server.namespace))
 
+    def fresh(self, name: str) -> str:
+        """A name that no other test of this run has used: clients may remember where an earlier one led."""
+        return f"{name}-{next(self.scene.numbers)}"
+
     def service(
         self,
         name: str,
@@ -169,14 +217,17 @@ class Smi:
         namespace: str | None = None,
         **spec: Any,
     ) -> Target:
-        """Apply one more Service for this test; `workloads` are those whose application may answer for it.
+        """Apply one more Service for this test, and wait until Kubernetes knows its endpoints.
 
-        `spec` holds further fields of its spec, e.g. `clusterIP="None"`.
+        `workloads` are those whose application may answer for it; `spec` holds further fields of its spec, e.g.
+        `clusterIP="None"`.
         """
         where = namespace or self.namespace
         onboarding = self.mesh.profile.onboarding
         wanted = m.services(name, where, self.scene.run, selector, onboarding, ports)
         self.apply(*(Raw({**one, "spec": {**one["spec"], **spec}}) for one in wanted))
+        for one in wanted if selector else ():
+            until_served(self.scene.cluster, where, one["metadata"]["name"], selector, *workloads)
         return self.scene.target(name, where, *workloads)
 
     @contextmanager

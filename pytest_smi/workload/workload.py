@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_smi.errors import WorkloadError
@@ -13,6 +14,8 @@ from pytest_smi.workload.call import Call, Target
 from pytest_smi.workload.hindrance import is_ready
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_smi.workload.manifests import Deployed
     from pytest_smi.workload.scene import Scene
 
@@ -37,7 +40,7 @@ class Workload:
         self.deployed = deployed
         self.name = deployed.name
         self.namespace = deployed.namespace
-        self.labels = dict(deployed.labels)
+        self.labels = deployed.marks
         self.replicas = deployed.replicas
         self.pods: list[Pod] = []
         self.found: list[dict[str, Any]] = []
@@ -99,6 +102,18 @@ class Workload:
         self.scene.cluster.api.patch(path, {"spec": {"replicas": replicas}})
         self.scene.wait(self)
 
+    @contextmanager
+    def behaving(self, **behaviour: Any) -> Iterator[None]:
+        """Slow or failing HTTP servers in all its pods for the length of a `with` block; see `Agent.behaviour`."""
+        pods = list(self.pods)
+        try:
+            for pod in pods:
+                pod.agent.behaviour(**behaviour)
+            yield
+        finally:
+            for pod in pods:
+                pod.agent.behaviour()
+
     def request(
         self,
         method: str,
@@ -126,6 +141,10 @@ class Workload:
     def tcp(self, to: Workload | Target | str, port: int = ports.TCP[0], body: str = "") -> Call:
         """A line over a TCP connection, and `body` after it, both to be echoed unaltered."""
         return self._plain("tcp", to, port, body)
+
+    def half_close(self, to: Workload | Target | str, port: int = ports.TCP[0], body: str = "") -> Call:
+        """As `tcp`, but the client ends its side when it has sent all; the echo, and then the server's end, follow."""
+        return self._plain("half-close", to, port, body)
 
     def banner(self, to: Workload | Target | str, port: int = ports.BANNER[0]) -> Call:
         """A TCP connection on which the server speaks first."""

@@ -36,7 +36,7 @@ FIGURES = (
     Figure("HTTP/1.1, kept connections", "http1", 8080, "kept", 60_000, 20_000),
     Figure("TCP echo, new connections", "tcp", 7000, "new", 20_000, 0),
     Figure("TCP echo, kept connections", "tcp", 7000, "kept", 60_000, 0),
-    Figure("UDP", "udp", 5353, "kept", 60_000, 0),
+    Figure("UDP", "udp", 5530, "kept", 60_000, 0),
     Figure("h2c, kept connections", "h2c", 8080, "kept", 5_000, 0),
     Figure("gRPC, kept connections", "grpc", 8080, "kept", 5_000, 0),
 )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-HTTP, TCP, BANNER, UDP = (8080, 9090), (7000, 7001), (7100,), (5353,)
+HTTP, TCP, BANNER, UDP = (8080, 9090), (7000, 7001), (7100,), (5530,)
 ANSWER_SECONDS = 2.0
 SIDECAR = {"embedded.pytest-smi.dev/sidecar": "true"}
 AGREE = 5
@@ -57,13 +57,19 @@ class Process:
         )
 
     def first_line(self) -> Object:
-        """What it says first."""
+        """What it says first; called again, what it says next."""
         assert self.process.stdout
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             assert selector.select(DEADLINE_SECONDS), "the mesh said nothing"
         said: Object = json.loads(self.process.stdout.readline())
         return said
+
+    def tell(self, order: str) -> None:
+        """Write a line to it."""
+        assert self.process.stdin
+        self.process.stdin.write(f"{order}\n".encode())
+        self.process.stdin.flush()
 
     def close(self) -> int:
         """Let go of the lifeline; the exit status."""
@@ -233,7 +239,7 @@ class Scene:
         except OSError as fault:
             return Answer(failure=type(fault).__name__)
 
-    def udp(self, source: str, target: str, port: int = 5353, seconds: float = 0.3) -> Answer:
+    def udp(self, source: str, target: str, port: int = 5530, seconds: float = 0.3) -> Answer:
         """Sends a datagram and takes the answer."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.bind((self.address[f"pod/{source}"], 0))

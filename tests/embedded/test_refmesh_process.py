@@ -71,6 +71,31 @@ def test_a_mesh_whose_envoy_dies_ends(cluster: Cluster, tmp_path: Path) -> None:
     mesh.close()
 
 
+def test_its_control_plane_begins_anew_while_envoy_serves(cluster: Cluster, tmp_path: Path) -> None:
+    mesh = start(cluster, tmp_path)
+    mesh.first_line()
+    for _ in range(2):
+        (envoy,) = descendants(mesh.process.pid)
+        mesh.tell("restart")
+        assert mesh.first_line()["ready"] is True
+        assert descendants(mesh.process.pid) == [envoy]
+    assert mesh.close() == 0
+    assert not alive(envoy)
+
+
+@pytest.mark.parametrize("whom", ["mesh", "envoy"])
+def test_after_a_restart_each_still_ends_with_the_other(cluster: Cluster, tmp_path: Path, whom: str) -> None:
+    mesh = start(cluster, tmp_path)
+    mesh.first_line()
+    (envoy,) = descendants(mesh.process.pid)
+    mesh.tell("restart")
+    mesh.first_line()
+    os.kill(mesh.process.pid if whom == "mesh" else envoy, 9)
+    assert mesh.process.wait(10) == (-9 if whom == "mesh" else 1)
+    mesh.close()
+    until("Envoy to be gone", lambda: not alive(envoy))
+
+
 def test_the_crds_stay_until_they_are_uninstalled_and_can_be_installed_again(cluster: Cluster, tmp_path: Path) -> None:
     for state in ("first", "second"):
         mesh = start(cluster, tmp_path / state)
@@ -78,7 +103,7 @@ def test_the_crds_stay_until_they_are_uninstalled_and_can_be_installed_again(clu
         mesh.close()
         assert len(smi_crds(cluster)) == 6
     status, text = run("--kubeconfig", cluster.said["kubeconfig"], "--uninstall")
-    assert (status, len(json.loads(text)["deleted"])) == (0, 6)
+    assert (status, len(json.loads(text)["deleted"])) == (0, 7), "six CRDs, and the namespace of the metrics API"
     until("the CRDs to be gone", lambda: not smi_crds(cluster))
 
 

@@ -74,7 +74,7 @@ def test_an_outsider_reaches_pods_outside_the_mesh_and_so_do_meshed_clients(scen
 
 def test_udp_needs_a_udproute(scene: Scene) -> None:
     scene.allow("kettle")
-    scene.smi("UDPRoute", "datagrams", {"matches": {"ports": [5353]}})
+    scene.smi("UDPRoute", "datagrams", {"matches": {"ports": [5530]}})
     scene.denied(partial(scene.udp, seconds=0.05), "kettle", "teapot")
     scene.allow("kettle", rules=[{"kind": "UDPRoute", "name": "datagrams"}])
     for target in ("teapot", "pod/teapot"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.embedded.cluster_process import until
-from tests.embedded.run_process import FEW, PytestRun, listening, still_open
+from tests.embedded.run_process import FEW, PytestRun, allure_of, junit_of, listening, still_open
 
 # Two tests that never end by themselves, always amid traffic; each tells when it is there.
 ENDLESS = """
@@ -127,6 +127,74 @@ def test_a_killed_worker_is_an_error_of_its_item_and_the_run_goes_on(start: Star
     assert document["complete"] is True
     verdicts = [(one["nodeid"].partition("::")[2].partition("[")[0], one["verdict"]) for one in document["instances"]]
     assert sorted(verdicts) == [("test_before", "pass"), ("test_victim", "error"), ("test_witness", "pass")]
+
+
+def test_a_worker_that_is_killed_before_its_first_report_is_an_error_of_the_item_it_was_about_to_run(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "conftest.py").write_text(STRUCK_EARLY)
+    (tmp_path / "test_three.py").write_text(THREE)
+    run = PytestRun(tmp_path, "test_three.py", "-n2", reports=True)
+    try:
+        (victim,) = run.reached()
+        os.kill(victim, signal.SIGKILL)
+        assert run.status == 3, run.said
+    finally:
+        run.kill_rest()
+    document = run.results()
+    assert (document["complete"], document["problems"]) == (True, [])
+    assert sorted(one["verdict"] for one in document["instances"]) == ["error", "pass", "pass"]
+    (struck,) = (one for one in document["instances"] if one["verdict"] == "error")
+    assert "crashed while running" in struck["message"]
+    assert struck["nodeid"] in struck["message"]
+    name = struck["nodeid"].rpartition("::")[2]
+    assert junit_of(tmp_path / "junit.xml")[name] == ("error", {"error"})
+    assert allure_of(tmp_path / "allure")[name] == ("error", "broken")
+    assert run.states() == []
+
+
+# The worker that comes first waits to be killed, in the set-up of the first item that it was given.
+STRUCK_EARLY = """
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def struck():
+    try:
+        os.close(os.open("struck", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return
+    Path(f"middle-{os.getpid()}").touch()
+    signal.pause()
+"""
+THREE = """
+from pytest_smi import ANY, TrafficTarget, assert_allowed, requirement
+
+
+def pour(smi):
+    kettle, teapot = smi.workload("kettle"), smi.workload("teapot")
+    smi.apply(TrafficTarget("tea", sources=[kettle], destination=teapot, rules=[ANY()]))
+    assert_allowed(kettle.get(teapot))
+
+
+@requirement("TA-004")
+def test_one(smi):
+    pour(smi)
+
+
+@requirement("TA-005")
+def test_two(smi):
+    pour(smi)
+
+
+@requirement("TA-028")
+def test_three(smi):
+    pour(smi)
+"""
 
 
 VICTIM = """

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from binascii import crc32
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from tests.embedded.sample_app_process import SampleApp, exchange, only, some_ad
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PORTS = {"http1": 8080, "h2c": 9090, "grpc": 8080, "tcp": 7001, "banner": 7100, "udp": 5354}
+PORTS = {"http1": 8080, "h2c": 9090, "grpc": 8080, "tcp": 7001, "banner": 7100, "udp": 5531}
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,23 @@ def test_the_answer_repeats_the_request_as_it_arrived(kettle: SampleApp, teapot:
     assert [pair for pair in body["headers"] if pair[0].lower() == "x-tea"] == [["X-Tea", "green"], ["x-tea", "black"]]
     logged = teapot.agent.seen([seen.id])[seen.id]
     assert (logged["method"], logged["path"], logged["headers"]) == ("bRew", path, body["headers"])
+
+
+@pytest.mark.parametrize("protocol", ["http1", "h2c"])
+def test_the_answer_tells_length_and_checksum_of_the_body(kettle: SampleApp, teapot: SampleApp, protocol: str) -> None:
+    seen = send(kettle, Request(teapot.address, 8080, protocol, method="POST", body="milk" * 20_000))
+    assert json.loads(seen.body)["body"] == {"bytes": 80_000, "crc32": crc32(b"milk" * 20_000)}
+    assert "body" not in json.loads(send(kettle, Request(teapot.address, 8080, protocol)).body)
+
+
+def test_a_client_that_ends_its_side_gets_everything_back(kettle: SampleApp, teapot: SampleApp) -> None:
+    seen = send(kettle, Request(teapot.address, 7001, "half-close", body="milk" * 200_000))
+    assert (seen.pod, seen.error) == ("teapot", None)
+
+
+def test_a_peer_that_ends_with_the_client_is_seen_to_cut_it_short(kettle: SampleApp) -> None:
+    with peer(says(b"smi-pod: teapot")) as (host, port):
+        assert send(kettle, Request(host, port, "half-close", body="milk")).error == "closed"
 
 
 @pytest.mark.parametrize("protocol", ["http1", "h2c"])
@@ -645,5 +663,6 @@ def test_a_port_that_is_taken_ends_it_with_one_line_and_status_1(variable: str, 
         status, said = run_to_end(BIND_ADDRESS=address, **{variable: str(port)})
     assert (status, said) == (
         1,
-        f"sample_app: cannot open {kind} port {port} on {address}: Address already in use\n",
+        f"sample_app: cannot open {kind} port {port} on {address}: "
+        "Address already in use (ss -lntup shows who has it)\n",
     )

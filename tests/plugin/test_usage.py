@@ -37,7 +37,7 @@ def test_a_run_without_a_mesh_imports_next_to_nothing_of_us(run: pytest.Pytester
 
         def test_modules():
             ours = {name for name in sys.modules if name.startswith("pytest_smi.")}
-            assert ours == {"pytest_smi.plugin", "pytest_smi.fixtures", "pytest_smi.options"}
+            assert ours == {f"pytest_smi.{name}" for name in ("plugin", "fixtures", "hookspecs", "options")}
             assert not {"kubernetes", "yaml", "requests", "urllib3"} & sys.modules.keys()
         """
     )

@@ -59,6 +59,9 @@ class FakeCall:
             self._arrived[f"id-{number}"] = number
         return Observation(f"id-{number}", 200 if pod else 403, pod, None, (), "", 0.001, "", "")
 
+    def within(self, _: float) -> FakeCall:
+        return self
+
     def sample(self, count: int, **_: Any) -> Histogram:
         assert self._samples is not None
         pods = self._samples(self.sent, count)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_smi.assertions.access import assert_allowed, assert_denied
+from pytest_smi.assertions.access import assert_allowed, assert_denied, assert_none_gets_through
 from pytest_smi.errors import NonConformance
 from tests.unit.fakes import FakeCall
 
@@ -61,3 +61,10 @@ def test_the_time_to_converge_is_recorded() -> None:
     assert_allowed(call.as_call())
     assert call.smi.case.convergence > 0
     assert call.smi.case.steps[0].details["shapes"] == {"200": 3}
+
+
+def test_one_of_many_requests_that_gets_through_is_enough() -> None:
+    assert_none_gets_through(FakeCall(lambda _: None, samples=lambda _, n: {}).as_call())
+    leaky = FakeCall(lambda _: None, samples=lambda _, n: {"teapot-0": 1})
+    with pytest.raises(NonConformance, match="1 of 100 were served"):
+        assert_none_gets_through(leaky.as_call())

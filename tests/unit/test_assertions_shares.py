@@ -5,8 +5,9 @@ from collections import Counter
 
 import pytest
 
-from pytest_smi.assertions.shares import are_shared, assert_only, assert_reaches, assert_shares, reached
+from pytest_smi.assertions.shares import _Trial, are_shared, assert_only, assert_reaches, assert_shares, reached
 from pytest_smi.errors import NonConformance
+from pytest_smi.traffic.shares import Decision
 from tests.unit.fakes import FakeCall, workload
 
 CHINA, GLASS, CLAY = workload("china"), workload("glass"), workload("clay")
@@ -50,6 +51,11 @@ def test_an_unserved_request_fails() -> None:
 def test_a_change_that_is_not_in_force_yet_is_waited_for() -> None:
     call = FakeCall(lambda _: None, budget=5, samples=lambda sent, n: {"glass-0": n} if sent > 100 else {"china-0": n})
     assert_only(call.as_call(), GLASS)
+
+
+def test_a_very_late_attempt_still_decides() -> None:
+    trial = _Trial(drawn({"china-0": 1}).as_call(), {"china": 1}, 0.1, kept=False, concurrency=8, attempt=5000)
+    assert trial._attempt() is Decision.PASS
 
 
 def test_reaching_everyone_needs_everyone() -> None:

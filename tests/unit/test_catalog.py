@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from pytest_smi.catalog import command
 from pytest_smi.catalog.entries import Entry, entries
 from pytest_smi.catalog.stories import stories
+from pytest_smi.commands import catalog as command
 from pytest_smi.spec.catalogue import UnknownRequirement, catalogue
 
 
@@ -17,7 +17,7 @@ def entry(identifier: str) -> Entry:
 
 def run(*arguments: str) -> int:
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
+    command.arguments(parser)
     return command.run(parser.parse_args(arguments))
 
 

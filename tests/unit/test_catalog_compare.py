@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_smi.catalog import compare
+from pytest_smi.commands import compare
 from pytest_smi.errors import HarnessError
 
 
@@ -19,7 +19,7 @@ def results(path: Path, mesh: str, **verdicts: str) -> Path:
 
 def run(*arguments: object) -> int:
     parser = argparse.ArgumentParser()
-    compare.add_arguments(parser)
+    compare.arguments(parser)
     return compare.run(parser.parse_args([str(one) for one in arguments]))
 
 

@@ -9,7 +9,7 @@ import pytest
 import urllib3
 from urllib3.connection import HTTPSConnection
 
-from pytest_smi.cluster.refusals import explain, never_arrived, unreachable
+from pytest_smi.cluster.refusals import concerns_object, explain, never_arrived, unreachable
 
 RIGHTS = "pytest-smi rbac"
 
@@ -105,6 +105,28 @@ def test_anything_else_is_told_as_it_is() -> None:
     assert told(422, "spec.x:\n  Invalid value", "Invalid") == (
         "GET /api/v1/pods: 422 Invalid: spec.x: Invalid value ()"
     )
+
+
+RBAC = 'tcproutes "x" is forbidden: User "jo" cannot patch resource "tcproutes" in API group "g" in the namespace "n"'
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "of_object"),
+    [
+        (400, "strict decoding error", True),
+        (403, 'admission webhook "w" denied the request: no', True),
+        (403, 'configmaps "x" is forbidden: exceeded quota', True),
+        (403, RBAC, False),
+        (401, "Unauthorized", False),
+        (409, "conflict", True),
+        (422, "Invalid", True),
+        (429, "too many requests", False),
+        (500, "failed calling webhook", False),
+        (503, "unavailable", False),
+    ],
+)
+def test_only_some_refusals_are_a_judgement_of_the_object(code: int, message: str, of_object: bool) -> None:
+    assert concerns_object(code, {"message": message}) is of_object
 
 
 def fault_of(url: str) -> BaseException:

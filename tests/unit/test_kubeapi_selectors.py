@@ -110,3 +110,13 @@ def test_a_selector_object_with_an_unknown_operator_is_refused() -> None:
 def test_booleans_and_absent_fields_compare_as_text() -> None:
     assert selectors.field_value({"spec": {"unschedulable": True}}, "spec.unschedulable") == "true"
     assert selectors.field_value({}, "spec.nodeName") == ""
+
+
+def test_a_query_as_an_object() -> None:
+    assert labels.selector(labels.parse("a=b,c in (d),e notin (f,g),!h")) == {
+        "matchLabels": {"a": "b", "c": "d"},
+        "matchExpressions": [
+            {"key": "e", "operator": "NotIn", "values": ["f", "g"]},
+            {"key": "h", "operator": "DoesNotExist", "values": []},
+        ],
+    }

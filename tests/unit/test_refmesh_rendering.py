@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_smi.embedded.mesh import xds
 from pytest_smi.embedded.mesh.ca import Authority
 from pytest_smi.embedded.mesh.envoy_config import Renderer, bootstrap, probe
 from pytest_smi.embedded.mesh.envoy_listeners import listeners
@@ -152,7 +153,7 @@ def test_files_are_replaced_only_when_they_differ(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
-def test_certificates_follow_pods(tmp_path: Path) -> None:
+def test_certificates_follow_pods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = Directory(tmp_path, Authority())
     one = Pod("tea", "a", "kettle", "127.64.0.1", "127.1.0.1", {})
     directory.certify([one])
@@ -162,6 +163,9 @@ def test_certificates_follow_pods(tmp_path: Path) -> None:
     directory.certify([Pod("tea", "a", "intruder", "127.64.0.1", "127.1.0.1", {})])
     assert (tmp_path / "tls" / "tea.a.crt").read_bytes() != first
     assert (tmp_path / "tls" / "tea.a.key").stat().st_mode & 0o077 == 0
+    directory.certify([])
+    assert (tmp_path / "tls" / "tea.a.crt").exists(), "Envoy may still be reading files that name the pod"
+    monkeypatch.setattr(xds, "_KEPT_SECONDS", -1.0)
     directory.certify([])
     assert sorted(file.name for file in (tmp_path / "tls").iterdir()) == ["ca.crt"]
 

@@ -26,7 +26,7 @@ def test_settings_have_defaults_for_everything() -> None:
     found = app.Settings.from_env({})
     assert found.http_ports == (8080, 9090)
     assert found.tcp_ports == (7000, 7001, 7002)
-    assert (found.banner_ports, found.udp_ports, found.control_port) == ((7100,), (5353, 5354), 15900)
+    assert (found.banner_ports, found.udp_ports, found.control_port) == ((7100,), (5530, 5531), 15900)
     assert (found.bind, found.source, found.dns) == ("0.0.0.0", "", None)
     assert found.pod
 
@@ -39,7 +39,7 @@ def test_settings_come_from_the_environment() -> None:
 
 
 def test_a_udp_port_may_have_the_number_of_a_tcp_port() -> None:
-    assert settings(TCP_PORTS="5353").udp_ports == (5353, 5354)
+    assert settings(TCP_PORTS="5530").udp_ports == (5530, 5531)
 
 
 @pytest.mark.parametrize(

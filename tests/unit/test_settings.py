@@ -61,3 +61,32 @@ def test_results_are_relative_to_the_folder_of_the_call() -> None:
     assert found is not None
     assert found.results == Path("/somewhere/out/results.json")
     assert found.as_dict()["results"] == "/somewhere/out/results.json"
+
+
+def test_the_flags_for_another_run_name_mesh_and_cluster_and_no_file_of_this_machine() -> None:
+    given = {"smi_mesh": "./my mesh.toml", "smi_context": "kind-dev", "smi_force": True, "smi_install": True}
+    found = settings({**given, "smi_kubeconfig": "/home/me/.kube/config", "smi_results": "r.json"})
+    assert found is not None
+    assert found.flags == "--smi-mesh='./my mesh.toml' --smi-context=kind-dev --smi-install --smi-force"
+    plain = settings({"smi_mesh": "reference", "smi_fault": "allow-all"})
+    assert plain is not None
+    assert plain.flags == "--smi-mesh=reference --smi-fault=allow-all"
+
+
+@pytest.mark.parametrize("name", ["embedded", "kubeconfig", "kind", "k3d", "minikube", "kind:dev", "minikube:a-1.b"])
+def test_a_cluster_is_a_provider_and_for_a_tool_a_name(name: str) -> None:
+    found = settings({"smi_mesh": "osm", "smi_cluster": name})
+    assert found is not None
+    assert found.cluster == name
+
+
+@pytest.mark.parametrize("name", ["kind:", "kind:A", "kubeconfig:dev", "mars:dev", "kind:a b", "kind:--all"])
+def test_a_name_that_no_tool_takes_is_refused(name: str) -> None:
+    with pytest.raises(BadSetting, match=r"a name goes only with kind, k3d, minikube, e\.g\. kind:dev"):
+        settings({"smi_mesh": "osm", "smi_cluster": name})
+
+
+@pytest.mark.parametrize("image", ["two words", " ", "a\tb"])
+def test_an_image_is_one_word(image: str) -> None:
+    with pytest.raises(BadSetting, match="is not an image's name"):
+        settings({"smi_mesh": "osm", "smi_image": image})

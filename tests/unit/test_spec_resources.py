@@ -52,6 +52,20 @@ def test_a_binding_is_a_subject_of_its_own_kind_and_group() -> None:
     assert target.destination == Identity("teapot-id", "tea", "IdentityBinding", "access.smi-spec.io")
 
 
+def test_a_whole_group_becomes_a_rule_that_names_each_match() -> None:
+    menu = HTTPRouteGroup("menu", [GET("/pour$", name="pour"), GET("/stir$"), GET("/stir$")])
+    (rule,) = TrafficTarget("tea", [KETTLE], TEAPOT, [menu]).rules
+    assert rule == Rule(menu, ["pour", "get-stir", "get-stir-2"])
+    assert menu.reference == Rule(RouteRef("HTTPRouteGroup", "menu"), ["pour", "get-stir", "get-stir-2"])
+
+
+def test_a_rule_without_matches_is_written_on_demand_only() -> None:
+    menu = HTTPRouteGroup("menu", [GET("/pour$")])
+    assert [
+        one.matches for one in TrafficTarget("tea", [KETTLE], TEAPOT, [Rule(menu)]).rules if isinstance(one, Rule)
+    ] == [None]
+
+
 def test_route_objects_become_rules_and_bare_matches_stay() -> None:
     ports = TCPRoute("ports", [7000])
     target = TrafficTarget("tea", [KETTLE], TEAPOT, [GET("/pour$"), ports, RouteRef("HTTPRouteGroup", "ghost")])

@@ -20,8 +20,8 @@ def hints(service: dict[str, Any]) -> dict[int, str | None]:
 def test_one_service_speaks_all_protocols_unless_the_mesh_minds() -> None:
     (one,) = services(Onboarding(service_annotations={"a": "b"})).values()
     assert hints(one) == {8080: "http", 9090: "http", **dict.fromkeys((7000, 7001, 7002, 7100), "tcp")} | {
-        5353: None,
-        5354: None,
+        5530: None,
+        5531: None,
     }
     assert one["metadata"]["annotations"] == {"a": "b"}
     assert one["spec"]["selector"] == SELECTOR

@@ -24,6 +24,7 @@ _HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authoriz
 _NOT_SENT_ON = _HOP_BY_HOP | {"transfer-encoding", "content-length", "host", "authorization", "expect"}
 _NOT_SENT_BACK = _HOP_BY_HOP | {"transfer-encoding", "content-length"}
 _LIMIT = 1 << 22
+_WHOLE_BYTES = 1 << 20  # what is longer is passed on as it comes: nobody vouches for its length
 
 
 async def forward(backend: Backend, context: ssl.SSLContext | None, request: Request) -> Response | StreamResponse:
@@ -36,7 +37,7 @@ async def forward(backend: Backend, context: ssl.SSLContext | None, request: Req
     if request.method == "HEAD":
         connection.close()
         return Response(answer.status, b"", headers)
-    if answer.chunked or answer.length is None:
+    if answer.chunked or answer.length is None or answer.length > _WHOLE_BYTES:
         return StreamResponse(answer.status, _pieces(connection, answer), headers)
     try:
         return Response(answer.status, await connection.body(answer), headers)

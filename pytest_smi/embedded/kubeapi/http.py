@@ -9,6 +9,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -307,7 +308,8 @@ class HttpServer:
 
     @staticmethod
     async def _send(writer: asyncio.StreamWriter, request: Request, answer: Response, keep: bool) -> None:
-        extra = [f"content-length: {len(answer.body)}", *map(_warning, request.warnings)]
+        extra = [f"content-length: {len(answer.body)}", f"date: {formatdate(usegmt=True)}"]
+        extra += map(_warning, request.warnings)
         if not keep:
             extra.append("connection: close")
         head = _head(answer.status, answer.headers, *extra)

@@ -192,6 +192,19 @@ def requirements(selector: Mapping[str, Any] | None) -> list[Requirement]:
     return found
 
 
+def selector(wanted: list[Requirement]) -> dict[str, Any]:
+    """The conditions as a LabelSelector object, equalities in its matchLabels; > and < have no place there."""
+    operators = {**{ours: theirs for theirs, ours in _OF_OBJECTS.items()}, "!=": "NotIn"}
+    equal = [one for one in wanted if one.operator in ("=", "in") and len(one.values) == 1]
+    others = [
+        {"key": one.key, "operator": operators.get(one.operator, one.operator), "values": list(one.values)}
+        for one in wanted
+        if one not in equal
+    ]
+    found: dict[str, Any] = {"matchLabels": {one.key: one.values[0] for one in equal}}
+    return found | ({"matchExpressions": others} if others else {})
+
+
 def match(wanted: list[Requirement], obj: Mapping[str, Any]) -> bool:
     """Whether an object's labels meet every condition."""
     labels = obj.get("metadata", {}).get("labels") or {}

@@ -200,6 +200,8 @@ class ApiServer:
             return cast("AnyResponse", await settled(self.pod_subresources[target.subresource](wanted)))
         if target.subresource == "token" and resource.key == ("", "serviceaccounts"):
             return await self._token(call)
+        if _applies(request) and self.state.store.get(resource.key, *call.key) is None:
+            await self._check_allowed(replace(routing.attributes(request, target), verb="create"))
         return await self._resources.answer(call)
 
     async def _decoded(self, call: Call) -> Object:
@@ -224,3 +226,8 @@ class ApiServer:
         view = replace(call, resource=TOKEN_REQUEST)
         answer = await settled(self.token_request(account, await self._decoded(view), call.request))
         return call.answer(201, tidy(answer, TOKEN_REQUEST.schema))
+
+
+def _applies(request: Request) -> bool:
+    """Whether this is a server-side apply, which creates what is not there: that takes another right."""
+    return request.method == "PATCH" and request.headers.get("content-type", "").startswith("application/apply-patch")

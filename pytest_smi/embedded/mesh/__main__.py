@@ -2,8 +2,9 @@
 
 It prints one JSON line when it programs traffic, `{"ready": true, "version": …, "envoy": …}`, and is silent from then
 on; its logs are DIR/mesh.log and DIR/envoy.log, what it enforces is in DIR/policy.json. Standard input is its lifeline:
-when it closes, as on SIGTERM and SIGINT, the mesh ends; its CRDs stay until `--uninstall`. A foreseeable failure is one
-line `{"error": …, "advice": …}` and exit status 3.
+when it closes, as on SIGTERM and SIGINT, the mesh ends; its CRDs stay until `--uninstall`. On the line
+`restart` there the control plane begins anew while Envoy serves, with a second ready line at the end. A foreseeable
+failure is one line `{"error": …, "advice": …}` and exit status 3.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pytest_smi.embedded.client import ApiFailure
 from pytest_smi.errors import HarnessError, MeshError
 
 _FAILED = 3
+_HANDED = "--handed"
 _log = logging.getLogger("pytest_smi.embedded.mesh")
 
 
@@ -42,7 +44,7 @@ def main() -> int:
         if arguments.state is None:
             raise MeshError("no place for the mesh's files given", "add --state DIR")
         _prepare(arguments.state)
-        return asyncio.run(_serve(arguments.kubeconfig, arguments.state.absolute(), arguments.fault))
+        return asyncio.run(_serve(arguments))
     except HarnessError as error:
         return _refuse(error.what, error.advice)
     except OSError as fault:
@@ -61,8 +63,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="The cluster to serve")
     parser.add_argument("--state", type=Path, metavar="DIR", help="Where it keeps all its files")
     parser.add_argument("--fault", metavar="NAME", help="Run with this seeded defect")
+    parser.add_argument("--older-metrics", action="store_true", help="Tell metrics in the older shape, without sides")
     parser.add_argument("--list-faults", action="store_true", help="Print the faults as JSON")
-    parser.add_argument("--uninstall", action="store_true", help="Delete the CRDs that the mesh installed")
+    parser.add_argument("--uninstall", action="store_true", help="Delete what the mesh installed")
+    parser.add_argument(_HANDED, metavar="PID:ADDRESS", help=argparse.SUPPRESS)  # by an earlier life of this program
     return parser.parse_args()
 
 
@@ -76,42 +80,59 @@ def _prepare(state: Path) -> None:
     logging.basicConfig(level=os.environ.get("PYTEST_SMI_LOG_LEVEL", "INFO"), handlers=[handler])
 
 
-async def _serve(kubeconfig: Path, state: Path, fault: str | None) -> int:
+async def _serve(arguments: argparse.Namespace) -> int:
     from pytest_smi.embedded.mesh.mesh import mesh
 
+    state = arguments.state.absolute()
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, end.set)
-    _hold_lifeline(end)
-    async with mesh(kubeconfig, state, fault) as running:
+    orders: set[str] = set()
+    _hold_lifeline(end, orders)
+    older = arguments.older_metrics
+    async with mesh(arguments.kubeconfig, state, arguments.fault, arguments.handed, older_metrics=older) as running:
         _say(running.ready)
         gc.collect()
         gc.freeze()  # what the start has made stays for good: no later collection need look at it
         if await running.until(end):
+            if "restart" in orders:
+                _begin_anew(running.envoy.handover())
             return 0
         _log.error("Envoy ended by itself, see %s", state / "envoy.log")
         return 1
 
 
+def _begin_anew(handed: str) -> NoReturn:
+    """Replace this program by a fresh copy of itself, at once, as a crash would: only Envoy, our child, goes on."""
+    words = sys.argv[1:]
+    if _HANDED in words:
+        place = words.index(_HANDED)
+        del words[place : place + 2]
+    os.execv(sys.executable, [sys.executable, "-m", "pytest_smi.embedded.mesh", *words, _HANDED, handed])
+
+
 async def _uninstall(kubeconfig: Path) -> int:
     from pytest_smi.embedded.client import Client
     from pytest_smi.embedded.mesh.install import uninstall
+    from pytest_smi.embedded.mesh.metrics_server import unregister
 
     client = Client.from_kubeconfig(kubeconfig)
     try:
-        _say({"deleted": await uninstall(client)})
+        _say({"deleted": [*await unregister(client), *await uninstall(client)]})
     finally:
         client.close()
     return 0
 
 
-def _hold_lifeline(end: asyncio.Event) -> None:
+def _hold_lifeline(end: asyncio.Event, orders: set[str]) -> None:
     loop = asyncio.get_running_loop()
 
     def read() -> None:
         try:
-            if os.read(0, 4096):
+            said = os.read(0, 4096).decode("utf-8", "replace").split()
+            orders.update(said)
+            if said and "restart" not in said:
                 return
         except OSError:
             pass  # as good as closed

@@ -1,4 +1,7 @@
-"""The mesh's certificate authority: one key for the life of a mesh, a certificate for each pod and for the webhook."""
+"""The mesh's certificate authority: one key for the life of a mesh, a certificate for each pod and for the webhook.
+
+A control plane that is restarted goes on with the authority that it had, or its pods would not trust each other.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,12 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pytest_smi.embedded.mesh.model import TRUST_DOMAIN, spiffe_id
@@ -23,11 +31,24 @@ _BOTH_SIDES = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
 class Authority:
-    """A self-signed authority with elliptic-curve keys. `pem` is its certificate."""
+    """A self-signed authority with elliptic-curve keys. `pem` is its certificate, `secret` all of it.
 
-    def __init__(self) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
+    A new one, or the one that `secret` was of.
+    """
+
+    def __init__(self, secret: bytes | None = None) -> None:
         self._name = _name(f"pytest-smi reference mesh of {TRUST_DOMAIN}")
+        if secret is None:
+            self._key = ec.generate_private_key(ec.SECP256R1())
+            self.pem = self._certificate()
+        else:
+            key = load_pem_private_key(secret, None)
+            assert isinstance(key, ec.EllipticCurvePrivateKey)
+            self._key = key
+            self.pem = x509.load_pem_x509_certificate(secret).public_bytes(Encoding.PEM)
+        self.secret = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + self.pem
+
+    def _certificate(self) -> bytes:
         usage = x509.KeyUsage(
             digital_signature=True,
             key_cert_sign=True,
@@ -46,7 +67,7 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        self.pem = certificate.public_bytes(Encoding.PEM)
+        return certificate.public_bytes(Encoding.PEM)
 
     def for_pod(self, pod: Pod) -> tuple[bytes, bytes]:
         """Certificate and key (PEM) of a pod's sidecar.
@@ -63,6 +84,10 @@ class Authority:
     def for_address(self, address: str) -> tuple[bytes, bytes]:
         """Certificate and key (PEM) of a server on an IP address."""
         return self._leaf(_name(address), [x509.IPAddress(ip_address(address))])
+
+    def for_name(self, name: str) -> tuple[bytes, bytes]:
+        """Certificate and key (PEM) of a server with a DNS name."""
+        return self._leaf(_name(name), [x509.DNSName(name)])
 
     def _leaf(self, subject: x509.Name, names: list[x509.GeneralName]) -> tuple[bytes, bytes]:
         key = ec.generate_private_key(ec.SECP256R1())

@@ -11,7 +11,7 @@ from pytest_smi.embedded.mesh.model import ANYONE, Grant, Notice, Policy, Route
 from pytest_smi.spec.read import Unreadable, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_smi.embedded.mesh.model import Pod, PodKey, PodPort, ServiceKey, ServicePort
     from pytest_smi.embedded.mesh.semantics import Semantics
@@ -30,14 +30,26 @@ def compile_policy(snapshot: Snapshot, semantics: Semantics) -> Policy:
     pods = topology.pods(view)
     services = topology.service_ports(view, pods)
     inbound = _inbound(view, semantics, pods)
-    guards: Mapping[ServiceKey, tuple[Grant, ...]] = {}
+    guards: Mapping[ServiceKey, tuple[Grant, ...]] = _egress(view, semantics, pods, services)
     if semantics.side() == "client":
         guards = _guards(pods, services, inbound)
         inbound = dict.fromkeys(inbound, _OPEN)
-    splits = [split for split in view.all("TrafficSplit") if _readable(split)]
+    readable = [split for split in view.all("TrafficSplit") if _readable(split)]
+    splits = [split for split in readable if semantics.sound(split)]
     routes = {key: _routes(view, semantics, services, splits, service) for key, service in services.items()}
-    notices = tuple(_notices(semantics, services, splits))
-    return Policy(pods, services, inbound, routes, guards, notices, semantics.unavailable())
+    plain = {key: semantics.outside(services, splits, service) for key, service in services.items()}
+    notices = (*_circles(split for split in readable if split not in splits), *_notices(semantics, services, splits))
+    lazy = (semantics.unavailable(), semantics.answers(), semantics.leak(), semantics.taken_away())
+    return Policy(pods, services, inbound, routes, guards, plain, notices, *lazy)
+
+
+def _egress(
+    view: Snapshot, semantics: Semantics, pods: Sequence[Pod], services: Mapping[ServiceKey, ServicePort]
+) -> dict[ServiceKey, tuple[Grant, ...]]:
+    """What the client's side lets out to Services behind which nobody is in the mesh; nothing is held back by us."""
+    allowed = semantics.leaving(view, pods)
+    outside = (key for key, one in services.items() if not any(endpoint.meshed for endpoint in one.endpoints))
+    return {} if allowed is None else dict.fromkeys(outside, allowed)
 
 
 def _inbound(view: Snapshot, semantics: Semantics, pods: Sequence[Pod]) -> dict[PodPort, tuple[Grant, ...]]:
@@ -104,17 +116,27 @@ def _routes(
     splits: Sequence[Manifest],
     root: ServicePort,
 ) -> tuple[Route, ...]:
-    split = semantics.split_of(splits, root)
-    if split is None:
+    governing = semantics.splits_of(splits, root)
+    if not governing:
         return (Route(None, semantics.unsplit(services, splits, root)),)
-    shares = semantics.shares(services, split, root) or semantics.empty(split, root)
-    conditions = semantics.conditions(view, split)
-    if conditions is None:
-        return (Route(None, shares),)
-    rest = Route(None, semantics.unmatched(split, root))
-    if root.protocol != "http":
-        return (rest,)  # conditions are about HTTP requests; nothing else can meet one (TS-092, open)
-    return (*(Route(condition, shares) for condition in conditions), rest)
+    routes: list[Route] = []
+    for split in governing:
+        shares = semantics.shares(services, split, root) or semantics.empty(split, root)
+        conditions = semantics.conditions(view, split)
+        if conditions is None:
+            return (*routes, Route(None, shares, semantics.choice()))
+        if root.protocol == "http":  # nothing else can meet conditions about HTTP requests (TS-092, open)
+            routes += [Route(condition, shares, semantics.choice()) for condition in conditions]
+    return (*routes, Route(None, semantics.unmatched(governing[0], root)))
+
+
+def _circles(splits: Iterable[Manifest]) -> Iterator[Notice]:
+    """SPL §Tradeoffs: an operator should know why a split that refers to itself does nothing (TS-066)."""
+    for split in splits:
+        metadata, root = split["metadata"], split["spec"]["service"]
+        about = ("TrafficSplit", metadata["namespace"], metadata["name"])
+        message = f"the split has no effect: its root {root} is among its backends"
+        yield Notice(about, metadata.get("uid", ""), "SelfReference", message)
 
 
 def _notices(

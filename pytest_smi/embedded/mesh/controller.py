@@ -60,6 +60,10 @@ class Controller:
 
         return heard
 
+    def snapshot(self) -> Snapshot:
+        """The API's objects as they are known now."""
+        return Snapshot({kind: informer.objects for kind, informer in self._informers.items()})
+
     async def watch(self) -> None:
         """Follow the API's objects for ever."""
         async with asyncio.TaskGroup() as group:
@@ -93,7 +97,7 @@ class Controller:
         """Bring the files up to date with what has changed since the last time."""
         changed, self._changed = self._changed, set()
         self._wake.clear()
-        policy = compile_policy(Snapshot({k: i.objects for k, i in self._informers.items()}), self._semantics)
+        policy = compile_policy(self.snapshot(), self._semantics)
         self._directory.certify(policy.pods)
         files = self._renderer.changed(policy)
         if "listeners" in files and "clusters" in files:
@@ -106,15 +110,17 @@ class Controller:
             _log.info("%s changed: wrote %s", ", ".join(sorted(changed)), ", ".join(written))
 
     async def _look(self, envoy: Envoy) -> None:
-        """Note the policy for diagnosis, and see that Envoy refused nothing."""
+        """Note the policy for diagnosis; take patterns that Envoy refused out of use. Raises MeshError for the rest."""
         assert self._policy
         self._diagnosis.write_text(json.dumps(_plain(self._policy), indent=1))
         self._policy = None
         patterns = _patterns(self._informers["HTTPRouteGroup"].objects.values())
         try:
-            rejections = sum((await envoy.counters(REJECTED)).values())
+            counters = await envoy.counters(REJECTED)
         except OSError:
             return  # Envoy is going away, which is noticed elsewhere
+        envoy.check(counters)
+        rejections = sum(counters.values())
         if rejections == self._rejections:
             self._proven |= patterns
             return

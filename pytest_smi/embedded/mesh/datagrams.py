@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 import socket
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from pytest_smi.embedded.mesh.dataplane import TAKEN_ADVICE
+from pytest_smi.errors import MeshError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +27,6 @@ Address = tuple[str, int]
 
 _LARGEST = 65535
 _IDLE_SECONDS = 30.0
-_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -100,7 +101,7 @@ class Relay:
         self._flows: dict[tuple[Address, Address], _Flow] = {}
 
     def update(self, policy: Policy) -> None:
-        """Follow a new policy. Flows go on, under the new grants."""
+        """Follow a new policy. Flows go on, under the new grants. Raises MeshError when an address is taken."""
         self._decisions = Decisions(policy)
         wanted = self._decisions.addresses()
         for address in self._served.keys() - wanted:
@@ -119,8 +120,8 @@ class Relay:
             served.bind(address)
         except OSError as fault:
             served.close()
-            _log.warning("cannot serve UDP on %s:%d: %s", *address, fault)
-            return
+            ip, port = address
+            raise MeshError(f"cannot serve UDP on {ip}:{port}: {fault.strerror}", TAKEN_ADVICE) from None
         self._served[address] = served
         asyncio.get_running_loop().add_reader(served, self._forward, address, served)
 

@@ -6,6 +6,7 @@ import asyncio
 import importlib.metadata
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -13,11 +14,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_smi.embedded.mesh.adopted import Adopted
 from pytest_smi.embedded.mesh.envoy_config import bootstrap, probe
+from pytest_smi.embedded.mesh.metrics_log import FLUSH_SECONDS
 from pytest_smi.embedded.orphans import die_with_parent
 from pytest_smi.errors import MeshError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import IO
 
 ENVOY_VARIABLE = "SMI_ENVOY"
@@ -30,6 +34,8 @@ _WORKERS = "listener_manager.workers_started"
 _LISTENERS = "listener_manager.total_listeners_active"
 _CLUSTERS = "cluster_manager.active_clusters"
 _TOPOLOGY_REJECTED = ("listener_manager.lds.update_rejected", "cluster_manager.cds.update_rejected")
+_UNBOUND = re.compile(r"cannot bind '(.+?)': (.+)")
+TAKEN_ADVICE = "free that port: ss -lntup shows who has it; ports below 1024 may need root"
 REJECTED = "update_rejected"
 """What the names of the counters end with that tell of configuration refused."""
 
@@ -76,7 +82,7 @@ class Envoy:
         self._directory = directory
         self._log_path = log
         self._log: IO[bytes] | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Adopted | None = None
         # An abstract socket: no port for pods to find, no limit on the length of the directory's path.
         self._admin = f"pytest-smi-envoy-{os.getpid()}-{os.urandom(4).hex()}"
 
@@ -96,6 +102,8 @@ class Envoy:
             "misc:error",
             "--drain-time-s",
             "3600",
+            "--file-flush-interval-msec",
+            str(round(FLUSH_SECONDS * 1000)),
         ]
         try:
             self._process = await asyncio.create_subprocess_exec(
@@ -114,10 +122,20 @@ class Envoy:
                 f"cannot start Envoy {self._binary}: {fault.strerror}", "is it a program for this machine?"
             ) from None
 
+    def handover(self) -> str:
+        """What a later life of this program needs to go on with this process: `adopt` takes it."""
+        assert self._process
+        return f"{self._process.pid}:{self._admin}"
+
+    def adopt(self, handed: str) -> None:
+        """Go on with an Envoy that an earlier life of this program has started, in place of `start`."""
+        pid, _, self._admin = handed.partition(":")
+        self._process = Adopted(int(pid))
+
     async def ready(self, listeners: int, clusters: int) -> None:
         """Wait until the workers accept connections on so many listeners and know so many clusters.
 
-        Raises MeshError when Envoy ends, refuses its configuration, or takes too long.
+        Raises MeshError when Envoy ends, refuses its configuration (a port may be taken), or takes too long.
         """
         try:
             async with asyncio.timeout(_READY_SECONDS):
@@ -133,11 +151,19 @@ class Envoy:
             found = await self.counters("|".join((_WORKERS, _LISTENERS, _CLUSTERS, REJECTED)))
         except OSError:
             return False
-        if any(found.get(name) for name in _TOPOLOGY_REJECTED):
-            raise MeshError(f"Envoy refused its configuration: {self._last_words()}", f"see {self._log_path}")
+        self.check(found)
         # /ready says LIVE a little before the listeners accept.
         enough = found.get(_LISTENERS, 0) >= listeners and found.get(_CLUSTERS, 0) >= clusters
         return found.get(_WORKERS) == 1 and enough
+
+    def check(self, counters: Mapping[str, int]) -> None:
+        """Raise MeshError when these counters tell that listeners or clusters were refused: no policy can mend that."""
+        if not any(counters.get(name) for name in _TOPOLOGY_REJECTED):
+            return
+        words = self._last_words()
+        if unbound := _UNBOUND.search(words):
+            raise MeshError(f"Envoy cannot listen on {unbound[1]}: {unbound[2]}", TAKEN_ADVICE)
+        raise MeshError(f"Envoy refused its configuration: {words}", f"see {self._log_path}")
 
     def _last_words(self) -> str:
         lines = self._log_path.read_text("utf-8", "replace").strip().splitlines()
@@ -152,10 +178,18 @@ class Envoy:
         pairs = (line.rpartition(": ") for line in text.splitlines())
         return {name: int(value) for name, _, value in pairs if value.isdecimal()}
 
+    async def reopen_logs(self) -> None:
+        """Let Envoy open its access log anew, after the file has been moved. Raises OSError as `counters` does."""
+        await self._ask("POST", "/reopen_logs")
+
     async def _get(self, path: str) -> str:
+        return await self._ask("GET", path)
+
+    async def _ask(self, method: str, path: str) -> str:
         reader, writer = await asyncio.open_unix_connection("\0" + self._admin)
         try:
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: envoy\r\nConnection: close\r\n\r\n".encode())
+            lines = (f"{method} {path} HTTP/1.1", "Host: envoy", "Content-Length: 0", "Connection: close", "", "")
+            writer.write("\r\n".join(lines).encode())
             answer = await reader.read()
         finally:
             writer.close()

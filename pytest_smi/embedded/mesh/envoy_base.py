@@ -15,6 +15,8 @@ Resource = dict[str, Any]
 
 CLIENT = "smi.client"
 """Filter state: the address of the pod whose sidecar a connection passes; it travels along inside Envoy."""
+CONNECTION = "smi.connection"
+"""Filter state: address and port of a connection's other end."""
 DESTINATION = "envoy.network.transport_socket.original_dst_address"
 """Filter state that ORIGINAL_DST clusters connect to."""
 DESTINATION_HEADER = "x-smi-destination"

@@ -23,7 +23,7 @@ from pytest_smi.embedded.mesh.envoy_base import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from pytest_smi.embedded.mesh.model import Endpoint, Pod, Policy, ServicePort
@@ -42,16 +42,21 @@ def clusters(policy: Policy, tls: Path) -> list[Resource]:
         _inside(TO_SIDECAR_TUNNEL, SIDECAR, **_tunnel()),
         _inside(TO_STREAMS, STREAMS, **_tunnel()),
         *(_sidecar(pod, tls) for pod in policy.pods if pod.meshed),
-        *(one for service in policy.services.values() if service.protocol != "udp" for one in _service(service)),
+        *(
+            one
+            for key, service in policy.services.items()
+            if service.protocol != "udp"
+            for one in _service(service, policy.plain.get(key, service.endpoints))
+        ),
     ]
 
 
-def _service(service: ServicePort) -> Iterator[Resource]:
+def _service(service: ServicePort, outside: Iterable[Endpoint]) -> Iterator[Resource]:
     http = service.protocol == "http"
     options = _http("use_downstream_protocol_config") if http else _tunnel()
     reached = [_reached(endpoint, http=http) for endpoint in service.endpoints]
     yield _static(service_cluster(service.key), reached, **options, transport_socket=_internal_socket())
-    plain = [{"endpoint": {"address": socket_address(one.ip, one.port)}} for one in service.endpoints]
+    plain = [{"endpoint": {"address": socket_address(one.ip, one.port)}} for one in outside]
     yield _static(f"{kube_cluster(service.namespace, service.service)}{service.port}", plain)
 
 

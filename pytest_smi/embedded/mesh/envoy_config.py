@@ -70,9 +70,9 @@ class Renderer:
         routing = (policy.routes, ports, policy.guards, policy.pods if policy.guards else ())
         tls = self._directory / "tls"
         return {
-            "clusters": ((policy.pods, policy.services), lambda: clusters(policy, tls)),
+            "clusters": ((policy.pods, policy.services, policy.plain), lambda: clusters(policy, tls)),
             "inbound": (
-                (policy.inbound, policy.pods, policy.unavailable),
+                (policy.inbound, policy.pods, policy.unavailable, policy.answers, policy.leak),
                 lambda: [envoy_routes.inbound(policy)],
             ),
             "services": (routing, lambda: [envoy_routes.services(policy)]),

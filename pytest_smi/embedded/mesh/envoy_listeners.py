@@ -1,8 +1,9 @@
 """Listeners (LDS). They follow pods and Services only; nothing in here changes with policy.
 
 One listener for each meshed pod on its pod IP, with all its ports: connections from private addresses are other
-sidecars and must bring a certificate; all others are the pod's neighbours talking plainly, and are handed to the
-sidecar of whoever sent them. One for each Service on its ClusterIP, and three inside Envoy (see `internals`).
+sidecars and must bring a certificate, as must any from outside of the mesh; all others are the pod's neighbours talking
+plainly, and are handed to the sidecar of whoever sent them. One for each Service on its ClusterIP, and three inside
+Envoy (see `internals`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_smi.embedded.mesh.envoy_base import (
     CLIENT,
+    CONNECTION,
     DESTINATION,
     DESTINATION_HEADER,
     PLAIN,
@@ -35,6 +37,7 @@ from pytest_smi.embedded.mesh.envoy_base import (
     typed,
 )
 from pytest_smi.embedded.mesh.envoy_rbac import RBAC
+from pytest_smi.embedded.mesh.metrics_log import access_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +78,7 @@ def listeners(policy: Policy, directory: Path) -> list[Resource]:
     outside = [f"{pod.ip}/32" for pod in policy.pods if not pod.meshed]
     return [
         *internals(policy, directory),
-        *(_pod(pod, ports[pod.key], directory) for pod in policy.pods if pod.key in ports),
+        *(_pod(pod, ports[pod.key], outside, directory) for pod in policy.pods if pod.key in ports),
         *(_service(list(of_one), outside, directory) for of_one in services.values()),
     ]
 
@@ -115,8 +118,9 @@ def _inside(name: str, chains: list[Resource], **fields: Any) -> Resource:
     return _listener(name, internal_listener={}, listener_filters=[original], filter_chains=chains, **fields)
 
 
-def _pod(pod: Pod, ports: Mapping[int, Protocol], directory: Path) -> Resource:
-    """A meshed pod's listener: from sidecars (`http`, `tcp`) by mutual TLS, from others (`dial-…`) through theirs."""
+def _pod(pod: Pod, ports: Mapping[int, Protocol], outside: list[str], directory: Path) -> Resource:
+    """A meshed pod's listener: by mutual TLS from sidecars and all others outside (`http`, `tcp`), which have no
+    certificate; from pods of the mesh that dial it plainly (`dial-…`) through their sidecars."""
     to_app = _set_state({DESTINATION: f"{pod.private}:%DOWNSTREAM_LOCAL_PORT%"})
     dialled = _set_state({DESTINATION: _LOCAL_ADDRESS}, client=True)
     tls = {
@@ -135,7 +139,7 @@ def _pod(pod: Pod, ports: Mapping[int, Protocol], directory: Path) -> Resource:
     }
     used = [chain for name, chain in chains.items() if name.removeprefix("dial-") in ports.values()]
     sidecars = str(ip_network(f"{pod.private}/24", strict=False))
-    matcher = _by_source([sidecars], _by_port(ports), otherwise=_by_port(ports, "dial-"))
+    matcher = _by_source([sidecars, _LOOPBACK_HOST, *outside], _by_port(ports), otherwise=_by_port(ports, "dial-"))
     return _on(f"pod|{pod.namespace}|{pod.name}", pod.ip, ports, filter_chains=used, filter_chain_matcher=matcher)
 
 
@@ -201,17 +205,13 @@ def _set_state(values: dict[str, str], *, client: bool = False) -> Resource:
         {"object_key": key, "format_string": format_string(text), "shared_with_upstream": "TRANSITIVE"}
         for key, text in values.items()
     ]
+    # Addresses, because these are hashable in every Envoy we know: connections of different clients must never share an
+    # upstream connection.
     if client:
-        states.append(
-            {
-                "object_key": CLIENT,
-                # An address, because that is hashable in every Envoy we know: connections of different clients must
-                # never share an upstream connection.
-                "factory_key": DESTINATION,
-                "format_string": format_string(_CLIENT_ADDRESS),
-                "shared_with_upstream": "TRANSITIVE",
-            }
-        )
+        came = {"object_key": CLIENT, "factory_key": DESTINATION, "format_string": format_string(_CLIENT_ADDRESS)}
+        states.append({**came, "shared_with_upstream": "TRANSITIVE"})
+        other_end = format_string("%DOWNSTREAM_REMOTE_ADDRESS%")
+        states.append({"object_key": CONNECTION, "factory_key": DESTINATION, "format_string": other_end})
     return extension("state", "filters.network.set_filter_state.v3.Config", on_new_connection=states)
 
 
@@ -227,10 +227,11 @@ def _tunnel_proxy(cluster: str) -> Resource:
 def _http(table: str, directory: Path, *, tunnel: bool = False) -> Resource:
     """An HTTP connection manager on one of the route tables."""
     source = file_source(directory / f"{table}.json")
-    return _manager(tunnel=tunnel, rds={"route_config_name": table, "config_source": source})
+    log = access_log("server" if table == "inbound" else "client", directory, tunnel=tunnel)
+    return _manager(tunnel=tunnel, rds={"route_config_name": table, "config_source": source}, access_log=log)
 
 
-def _manager(*, tunnel: bool, **routes: Any) -> Resource:
+def _manager(*, tunnel: bool, **more: Any) -> Resource:
     """Takes requests as they are: paths unchanged, no ids added, nothing of the client's believed."""
     router = extension("router", "filters.http.router.v3.Router", suppress_envoy_headers=True)
     destination = {"key": DESTINATION_HEADER, "value": _LOCAL_ADDRESS}
@@ -255,4 +256,4 @@ def _manager(*, tunnel: bool, **routes: Any) -> Resource:
     }
     filters = [extension(RBAC, "filters.http.rbac.v3.RBAC"), router]
     kind = "filters.network.http_connection_manager.v3.HttpConnectionManager"
-    return extension("http", kind, **fields, **routes, http_filters=filters)
+    return extension("http", kind, **fields, **more, http_filters=filters)

@@ -61,6 +61,8 @@ def permission(match: HttpMatch) -> Resource:
         rules.append(_any([{"header": exact_header(":method", method)} for method in sorted(match.methods)]))
     headers: list[Resource] = [{"header": header(name, pattern)} for name, pattern in match.headers]
     rules += [_any(headers)] if match.any_header and headers else headers
+    if match.absent:
+        rules.append({"not_rule": {"header": {"name": match.absent, "present_match": True}}})
     return {"and_rules": {"rules": rules}} if rules else {"any": True}
 
 

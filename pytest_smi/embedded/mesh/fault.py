@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 EVERYTHING = frozenset({"TA-", "TSC-", "TS-", "XG-"})
 """`may_touch` of a fault that breaks the ground on which most tests stand."""
 
+METRICS = frozenset({"TM-", "API-030", "XG-010"})
+"""`may_touch` of faults about metrics: nearly every test of them looks at the same few answers."""
+
 
 @dataclass(frozen=True)
 class Fault:

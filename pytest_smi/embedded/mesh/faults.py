@@ -5,7 +5,26 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
-from pytest_smi.embedded.mesh import faults_access, faults_api, faults_http, faults_memory, faults_split
+from pytest_smi.embedded.mesh import (
+    faults_access,
+    faults_api,
+    faults_backends,
+    faults_binding,
+    faults_definitions,
+    faults_grants,
+    faults_http,
+    faults_late,
+    faults_lazy,
+    faults_matches,
+    faults_memory,
+    faults_metrics,
+    faults_metrics_api,
+    faults_metrics_shape,
+    faults_schema,
+    faults_scope,
+    faults_split,
+    faults_structure,
+)
 from pytest_smi.embedded.mesh.fault import REGISTRY
 from pytest_smi.embedded.mesh.semantics import Semantics
 from pytest_smi.errors import MeshError
@@ -13,7 +32,26 @@ from pytest_smi.errors import MeshError
 if TYPE_CHECKING:
     from types import ModuleType
 
-MODULES: tuple[ModuleType, ...] = (faults_access, faults_http, faults_split, faults_memory, faults_api)
+MODULES: tuple[ModuleType, ...] = (
+    faults_access,
+    faults_api,
+    faults_backends,
+    faults_binding,
+    faults_definitions,
+    faults_grants,
+    faults_http,
+    faults_late,
+    faults_lazy,
+    faults_matches,
+    faults_memory,
+    faults_metrics,
+    faults_metrics_api,
+    faults_metrics_shape,
+    faults_schema,
+    faults_scope,
+    faults_split,
+    faults_structure,
+)
 """Where faults are defined; importing them fills the registry."""
 
 

@@ -210,7 +210,7 @@ class _FirstSource(Semantics):
 @fault(
     "first-rule-only",
     "Of several rules only the first counts",
-    kills={"TA-023"},
+    kills={"TA-023", "TA-033", "TA-056"},
     may_touch=_GRANTING | {"TS-"},
 )
 class _FirstRule(Semantics):

@@ -22,7 +22,7 @@ _ROUTING = frozenset({"TA-", "TSC-", "XG-"})
 @fault(
     "ignore-path",
     "Requests are let in whatever their path",
-    kills={"TA-006", "TSC-010", "TSC-011", "TSC-016"},
+    kills={"TA-006", "TSC-002", "TSC-010", "TSC-011", "TSC-016"},
     may_touch=_ROUTING,
 )
 class _IgnorePath(Semantics):
@@ -66,7 +66,7 @@ class _LiteralPath(Semantics):
 @fault(
     "ignore-methods",
     "Requests are let in whatever their method",
-    kills={"TA-007", "TSC-030", "TSC-032", "TSC-034"},
+    kills={"TA-007", "TA-027", "TSC-030", "TSC-032", "TSC-034"},
     may_touch={"TA-007", "TA-027", "TA-096", "TA-114", "TSC-03", "TSC-044", "TSC-053", "TSC-055"},
 )
 class _IgnoreMethods(Semantics):
@@ -110,7 +110,7 @@ class _LiteralStar(Semantics):
 @fault(
     "ignore-headers",
     "Header filters are ignored",
-    kills={"TA-034", "TSC-040", "TSC-041", "TSC-043", "TS-081"},
+    kills={"TA-034", "TSC-040", "TSC-041", "TSC-042", "TSC-043", "TSC-050", "TSC-051", "TS-081"},
     may_touch={"TA-096", "TSC-04", "TSC-05", "TS-08", "TS-090"},
 )
 class _IgnoreHeaders(Semantics):
@@ -185,7 +185,7 @@ class _OmittedMeansNone(Semantics):
 @fault(
     "match-names-ignored",
     "A rule grants every match of its group, whichever it names",
-    kills={"TA-021", "TA-067"},
+    kills={"TA-021", "TA-067", "TSC-003"},
     may_touch={"TA-02", "TA-06", "TA-113", "TSC-003", "TSC-004"},
 )
 class _NamesIgnored(Semantics):

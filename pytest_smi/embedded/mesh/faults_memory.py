@@ -23,7 +23,7 @@ def _with(snapshot: Snapshot, kind: str, objects: Objects) -> Snapshot:
     return Snapshot({**snapshot.objects, kind: objects})
 
 
-class _Frozen(Semantics):
+class Frozen(Semantics):
     """Objects of some kinds stay as they were first seen, until they are deleted."""
 
     kinds: tuple[str, ...] = ()
@@ -33,6 +33,7 @@ class _Frozen(Semantics):
         self._first: dict[str, Manifest] = {}
 
     def view(self, snapshot: Snapshot) -> Snapshot:
+        """The objects, with those of the kinds as they were first seen."""
         found = super().view(snapshot)
         for kind in self.kinds:
             seen = {key: self._first.setdefault(_uid(one), one) for key, one in snapshot.objects.get(kind, {}).items()}
@@ -46,7 +47,7 @@ class _Frozen(Semantics):
     kills={"TA-114", "TS-090"},
     may_touch={"TA-06", "TA-113", "TSC-"},
 )
-class _StaleRoutes(_Frozen):
+class _StaleRoutes(Frozen):
     kinds = _ROUTES
 
 
@@ -56,7 +57,7 @@ class _StaleRoutes(_Frozen):
     kills={"TA-112", "TA-113"},
     may_touch={"TA-"},
 )
-class _StaleTargets(_Frozen):
+class _StaleTargets(Frozen):
     kinds = ("TrafficTarget",)
 
 
@@ -66,7 +67,7 @@ class _StaleTargets(_Frozen):
     kills={"TS-035", "TS-040"},
     may_touch={"TS-0", "XG-"},
 )
-class _StaleSplits(_Frozen):
+class _StaleSplits(Frozen):
     kinds = ("TrafficSplit",)
 
 
@@ -100,7 +101,7 @@ class _Lasting(Semantics):
 @fault(
     "never-revoke",
     "What a TrafficTarget has once granted stays granted when it is edited or deleted",
-    kills={"TA-029", "TA-111", "TA-112", "TA-113"},
+    kills={"TA-029", "TA-111", "TA-112", "TA-113", "XG-009"},
     may_touch={"TA-", "TSC-", "XG-"},
 )
 class _NeverRevoke(_Lasting):

@@ -21,7 +21,7 @@ _LEAK = 20
 @fault(
     "ignore-splits",
     "TrafficSplits have no effect",
-    kills={"TS-001", "TS-003", "TS-035"},
+    kills={"TS-001", "TS-003", "TS-035", "XG-003"},
     may_touch=_WEIGHING,
 )
 class _IgnoreSplits(Semantics):
@@ -32,7 +32,7 @@ class _IgnoreSplits(Semantics):
 @fault(
     "ignore-weights",
     "Every backend with a positive weight gets the same share",
-    kills={"TS-001", "TS-002", "TS-004", "TS-008"},
+    kills={"TS-001", "TS-002", "TS-004", "TS-008", "XG-002"},
     may_touch=_WEIGHING,
 )
 class _IgnoreWeights(Semantics):
@@ -84,14 +84,15 @@ class _Sticky(Semantics):
 
 @fault(
     "split-first-port-only",
-    "Only the lowest port of a root is split",
+    "Of the ports of a root that speak one protocol only the lowest is split",
     kills={"TS-052"},
     may_touch={"TS-04", "TS-05"},
 )
 class _FirstPort(Semantics):
     def shares(self, services: Mapping[ServiceKey, ServicePort], split: Manifest, root: ServicePort) -> Shares:
-        same = [port for namespace, name, port, _ in services if (namespace, name) == (root.namespace, root.service)]
-        return super().shares(services, split, root) if root.port == min(same) else ((root.key, 1),)
+        of_root = [one for one in services.values() if (one.namespace, one.service) == (root.namespace, root.service)]
+        lowest = min(one.port for one in of_root if one.protocol == root.protocol)
+        return super().shares(services, split, root) if root.port == lowest else ((root.key, 1),)
 
 
 @fault(
@@ -198,10 +199,10 @@ class _Nested(Semantics):
     def resolved(
         self, services: Mapping[ServiceKey, ServicePort], key: ServiceKey, weight: int
     ) -> list[tuple[ServiceKey, int]]:
-        inner = self.split_of(self._splits, services[key])
-        if inner is None:
+        inner = self.splits_of(self._splits, services[key])
+        if not inner:
             return [(key, weight)]
-        return [(leaf, weight * part) for leaf, part in self.backends(services, inner, services[key])]
+        return [(leaf, weight * part) for leaf, part in self.backends(services, inner[0], services[key])]
 
 
 @fault(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.semantics import Semantics
 
 MANAGER = "pytest-smi-reference-mesh"
-_OWNER_LABEL = "app.kubernetes.io/managed-by"
+OWNER_LABEL = "app.kubernetes.io/managed-by"
 _PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _ESTABLISHED_SECONDS = 20.0
 _POLL_SECONDS = 0.005
@@ -32,9 +32,9 @@ async def install(client: Client, semantics: Semantics, url: str, ca_pem: bytes)
 
 async def _install(client: Client, crd: dict[str, Any]) -> None:
     name = crd["metadata"]["name"]
-    owned = {**crd, "metadata": {**crd["metadata"], "labels": {_OWNER_LABEL: MANAGER}}}
-    found = await _find(client, name)
-    if found is not None and not _ours(found):
+    owned = {**crd, "metadata": {**crd["metadata"], "labels": {OWNER_LABEL: MANAGER}}}
+    found = await find(client, f"{_PATH}/{name}")
+    if found is not None and not ours(found):
         raise MeshError(f"the cluster has a CRD {name} of somebody else", "uninstall the other mesh's CRDs first")
     try:
         await client.patch(f"{_PATH}/{name}", owned, kind="apply", manager=MANAGER)
@@ -56,24 +56,26 @@ async def uninstall(client: Client) -> list[str]:
     deleted = []
     for crd in crds():
         name = crd["metadata"]["name"]
-        found = await _find(client, name)
-        if found is not None and _ours(found):
+        found = await find(client, f"{_PATH}/{name}")
+        if found is not None and ours(found):
             await client.delete(f"{_PATH}/{name}")
             deleted.append(name)
     return deleted
 
 
-async def _find(client: Client, name: str) -> dict[str, Any] | None:
+async def find(client: Client, path: str) -> dict[str, Any] | None:
+    """The object at a path; None when there is none. Raises MeshError when it cannot be read."""
     try:
-        return await client.get(f"{_PATH}/{name}")
+        return await client.get(path)
     except ApiFailure as failure:
         if failure.code == 404:
             return None
-        raise MeshError(f"cannot read CRD {name}: {failure.message}", "check the kubeconfig's rights") from None
+        raise MeshError(f"cannot read {path}: {failure.message}", "check the kubeconfig's rights") from None
 
 
-def _ours(crd: dict[str, Any]) -> bool:
-    return (crd["metadata"].get("labels") or {}).get(_OWNER_LABEL) == MANAGER
+def ours(found: dict[str, Any]) -> bool:
+    """Whether an object was installed by this mesh."""
+    return (found["metadata"].get("labels") or {}).get(OWNER_LABEL) == MANAGER
 
 
 def _established(crd: dict[str, Any]) -> bool:

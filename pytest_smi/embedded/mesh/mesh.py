@@ -1,4 +1,4 @@
-"""The reference mesh in one event loop: certificate authority, webhook, control loop, UDP relay and Envoy."""
+"""The reference mesh in one event loop: authority, webhook, control loop, UDP relay, metrics API and Envoy."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from pytest_smi.embedded.mesh.controller import Controller
 from pytest_smi.embedded.mesh.datagrams import Relay
 from pytest_smi.embedded.mesh.dataplane import Envoy, find_envoy
 from pytest_smi.embedded.mesh.install import install
+from pytest_smi.embedded.mesh.metrics_api import MetricsApi
+from pytest_smi.embedded.mesh.metrics_log import Journal
+from pytest_smi.embedded.mesh.metrics_server import MetricsServer
 from pytest_smi.embedded.mesh.notices import Herald
 from pytest_smi.embedded.mesh.semantics import Semantics
 from pytest_smi.embedded.mesh.webhook import ConversionWebhook
@@ -46,28 +49,60 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def mesh(kubeconfig: Path, state: Path, fault: str | None = None) -> AsyncIterator[Running]:
-    """A running mesh with its files in `state`. Raises MeshError when it cannot start, OSError without an API."""
+async def mesh(
+    kubeconfig: Path,
+    state: Path,
+    fault: str | None = None,
+    handed: str | None = None,
+    *,
+    older_metrics: bool = False,
+) -> AsyncIterator[Running]:
+    """A running mesh with its files in `state`. Raises MeshError when it cannot start, OSError without an API.
+
+    `handed` is the Envoy of an earlier life of this program (`Envoy.handover`): it serves on, as it was, until we know
+    the API's objects again.
+    """
     semantics = _semantics(fault)
-    authority = Authority()
+    semantics.older_metrics = older_metrics
+    authority = _authority(state / "authority.pem", anew=handed is None)
     directory = Directory(state / "envoy", authority)
     envoy = Envoy(find_envoy(), directory.path, state / "envoy.log")
     async with contextlib.AsyncExitStack() as stack:
         client = stack.enter_context(contextlib.closing(Client.from_kubeconfig(kubeconfig)))
         stack.push_async_callback(envoy.stop)
-        directory.write({"clusters": [], "listeners": []})  # Envoy does not start without them
-        await envoy.start()  # it takes its time to come up; meanwhile we find out what to tell it
+        if handed is None or not semantics.resumes():
+            directory.write({"clusters": [], "listeners": []})  # Envoy does not start without them
+        if handed is None:
+            await envoy.start()  # it takes its time to come up; meanwhile we find out what to tell it
+        else:
+            envoy.adopt(handed)
         webhook = ConversionWebhook(authority, semantics.converted)
         await webhook.start()
         stack.push_async_callback(webhook.close)
-        await install(client, semantics, webhook.url, authority.pem)
         relay = stack.enter_context(contextlib.closing(Relay()))
         controller = Controller(client, semantics, directory, relay, Herald(client), state / "policy.json")
+        journal = Journal(directory.path)
+        api = MetricsApi(semantics, journal, controller.snapshot, client.get)
+        metrics = MetricsServer(api, semantics, client, authority)
+        stack.push_async_callback(metrics.close)
+        await install(client, semantics, webhook.url, authority.pem)
+        await metrics.start()
         watch = await stack.enter_async_context(_task(controller.watch()))
         await envoy.ready(*await controller.synced())
         run = await stack.enter_async_context(_task(controller.run(envoy)))
+        rotate = await stack.enter_async_context(_task(journal.rotate(envoy)))
         ready = {"ready": True, "version": _own_version(), "envoy": await envoy.version(), "fault": fault}
-        yield Running(ready, envoy, (watch, run))
+        yield Running(ready, envoy, (watch, run, rotate))
+
+
+def _authority(kept: Path, *, anew: bool) -> Authority:
+    """The authority of this mesh, kept in a file that only we may read."""
+    if not anew:
+        return Authority(kept.read_bytes())
+    authority = Authority()
+    kept.touch(mode=0o600)
+    kept.write_bytes(authority.secret)
+    return authority
 
 
 def _semantics(fault: str | None) -> Semantics:

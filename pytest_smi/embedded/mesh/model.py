@@ -68,13 +68,15 @@ class HttpMatch:
     """Conditions on one request; all must hold. Patterns are RE2 and must match the whole of what they are given.
 
     `path` is matched against the path without the query; None stands for any path, `methods` None for any method.
-    With `any_header` one of `headers` suffices (no document says so; a fault does).
+    With `any_header` one of `headers` suffices, and the header `absent` must not be there (no document says so; faults
+    do).
     """
 
     path: str | None = None
     methods: frozenset[str] | None = None
     headers: tuple[tuple[str, str], ...] = ()
     any_header: bool = False
+    absent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +119,14 @@ Shares = tuple[tuple[ServiceKey, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where requests to a Service port go: those with `match` (None: all) are shared out by weight."""
+    """Where requests to a Service port go: those with `match` (None: all) are shared out by weight.
+
+    `choice` says how often: for each request, or once for a connection or a client (no document says so; faults do).
+    """
 
     match: HttpMatch | None
     shares: Shares
+    choice: Literal["request", "connection", "client"] = "request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,9 @@ class Notice:
     message: str
 
 
+Answers = Literal["application", "proxy", "forger"]
+"""The application, its proxy by itself, or its proxy in the application's words."""
+
 PodPort = tuple[PodKey, int, Protocol]
 
 
@@ -141,7 +150,10 @@ class Policy:
     """Everything the data plane must do.
 
     `inbound` has an entry for each port of each meshed pod, empty where nobody is let in. `guards` holds what the
-    client side enforces in addition (nothing, unless a fault says so). `unavailable`: servers answer 503 to everything.
+    client side enforces in addition (nothing, unless a fault says so). `plain` has the endpoints of each Service for
+    clients outside of the mesh. The rest is as it should be unless a fault says otherwise. `unavailable`: servers
+    answer 503 to everything; `answers`: who answers what is let in; `leak`: percent of requests that nobody judges;
+    `taken_away`: headers that requests lose on their way.
     """
 
     pods: tuple[Pod, ...] = ()
@@ -149,5 +161,9 @@ class Policy:
     inbound: Mapping[PodPort, tuple[Grant, ...]] = field(default_factory=dict)
     routes: Mapping[ServiceKey, tuple[Route, ...]] = field(default_factory=dict)
     guards: Mapping[ServiceKey, tuple[Grant, ...]] = field(default_factory=dict)
+    plain: Mapping[ServiceKey, tuple[Endpoint, ...]] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
     unavailable: bool = False
+    answers: Answers = "application"
+    leak: int = 0
+    taken_away: tuple[str, ...] = ()

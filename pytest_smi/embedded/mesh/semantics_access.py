@@ -17,7 +17,7 @@ from pytest_smi.spec.convert import DESTINATION_PORT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_smi.embedded.mesh.model import Protocol
+    from pytest_smi.embedded.mesh.model import Answers, Protocol
     from pytest_smi.embedded.mesh.snapshot import Manifest, Snapshot
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -249,6 +249,22 @@ class AccessSemantics:
         """AC Note: access is always enforced at the server (TA-090). We leave nothing to the client's side."""
         return "server"
 
+    def leaving(self, snapshot: Snapshot, pods: Sequence[Pod]) -> tuple[Grant, ...] | None:
+        """AC §Out of scope: who may call hosts outside of the mesh is nobody's business; None: everybody (TA-130)."""
+        return None
+
     def unavailable(self) -> bool:
         """Whether sidecars answer 503 to everything."""
         return False
+
+    def answers(self) -> Answers:
+        """Who answers a request that is let in: the application does, and has it in its log (TA-004)."""
+        return "application"
+
+    def leak(self) -> int:
+        """Percent of requests that are let in unjudged: none (TA-005)."""
+        return 0
+
+    def taken_away(self) -> tuple[str, ...]:
+        """Names of headers that requests lose on their way to a Service: none (TS-074)."""
+        return ()

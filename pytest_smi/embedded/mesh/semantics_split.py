@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pytest_smi.embedded.mesh.semantics_access import AccessSemantics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_smi.embedded.mesh.model import HttpMatch, ServiceKey, ServicePort, Shares
+    from pytest_smi.embedded.mesh.model import Endpoint, HttpMatch, ServiceKey, ServicePort, Shares
     from pytest_smi.embedded.mesh.snapshot import Manifest, Snapshot
 
 
 class SplitSemantics(AccessSemantics):
     """Traffic splitting as the document has it; it reads route groups as access control does."""
 
-    def split_of(self, splits: Sequence[Manifest], root: ServicePort) -> Manifest | None:
-        """The split that governs a Service. Open (TS-067): of several with one root the oldest wins."""
-        return next((split for split in splits if self.is_root(split, root)), None)
+    def sound(self, split: Manifest) -> bool:
+        """SPL §Tradeoffs: a split cannot refer to itself (TS-066); one that does has no effect."""
+        root = split["spec"]["service"].partition(".")[0]
+        return all(backend["service"] != root for backend in split["spec"].get("backends") or ())
+
+    def splits_of(self, splits: Sequence[Manifest], root: ServicePort) -> list[Manifest]:
+        """The splits that govern a Service, in the order in which a request is held against them.
+
+        Those with matches each have their own requests (TS-093), the oldest first. Open (TS-067): of several without
+        matches the oldest has the rest.
+        """
+        own = [split for split in splits if self.is_root(split, root)]
+        plain = [split for split in own if not split["spec"].get("matches")]
+        return [*(split for split in own if split["spec"].get("matches")), *plain[:1]]
 
     def is_root(self, split: Manifest, service: ServicePort) -> bool:
         """SPL §Specification: traffic addressed to the root, in the split's namespace (TS-020, TS-028)."""
@@ -95,6 +106,16 @@ class SplitSemantics(AccessSemantics):
     def unmatched(self, split: Manifest, root: ServicePort) -> Shares:
         """SPL A/B testing: what does not match goes to the root Service itself (TS-081)."""
         return ((root.key, 1),)
+
+    def choice(self) -> Literal["request", "connection", "client"]:
+        """How often a backend is chosen: for each request (TS-041), so that shares hold for each client (TS-014)."""
+        return "request"
+
+    def outside(
+        self, services: Mapping[ServiceKey, ServicePort], splits: Sequence[Manifest], root: ServicePort
+    ) -> tuple[Endpoint, ...]:
+        """SPL §Specification: for clients without a proxy a Service is what Kubernetes makes of it (TS-025)."""
+        return root.endpoints
 
     def unsplit(
         self, services: Mapping[ServiceKey, ServicePort], splits: Sequence[Manifest], root: ServicePort

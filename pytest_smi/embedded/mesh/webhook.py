@@ -32,7 +32,7 @@ class ConversionWebhook:
 
     async def start(self) -> None:
         """Listen on a free port of the loopback interface."""
-        port = await self._server.listen(_HOST, 0, _tls(*self._authority.for_address(_HOST)))
+        port = await self._server.listen(_HOST, 0, server_context(*self._authority.for_address(_HOST)))
         self.url = f"https://{_HOST}:{port}{_PATH}"
 
     async def close(self) -> None:
@@ -59,7 +59,8 @@ class ConversionWebhook:
         return {**_KIND, "response": response}
 
 
-def _tls(certificate: bytes, key: bytes) -> ssl.SSLContext:
+def server_context(certificate: bytes, key: bytes) -> ssl.SSLContext:
+    """A server-side context with this certificate and key, both PEM."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.NamedTemporaryFile() as file:  # Python reads them from files only
         file.write(certificate + key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from typing import TYPE_CHECKING
 
 from pytest_smi.embedded.mesh.envoy_base import certificate_files
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
     from pytest_smi.embedded.mesh.ca import Authority
     from pytest_smi.embedded.mesh.envoy_base import Resource
-    from pytest_smi.embedded.mesh.model import Pod
+    from pytest_smi.embedded.mesh.model import Pod, PodKey
+
+_KEPT_SECONDS = 30.0
 
 
 class Directory:
@@ -26,7 +29,8 @@ class Directory:
         self._authority = authority
         self._tls = path / "tls"
         self._written: dict[str, str] = {}
-        self._certified: dict[tuple[str, str], str] = {}
+        self._certified: dict[PodKey, str] = {}
+        self._gone: dict[PodKey, float] = {}
         self._tls.mkdir(parents=True, exist_ok=True)
         (self._tls / "ca.crt").write_bytes(authority.pem)
 
@@ -38,27 +42,36 @@ class Directory:
             if self._written.get(name) != text:
                 self._written[name] = text
                 version = hashlib.sha256(text.encode()).hexdigest()[:16]
-                self._replace(f"{name}.json", f'{{"version_info":"{version}","resources":{text}}}')
+                whole = f'{{"version_info":"{version}","resources":{text}}}'
+                _replace(self.path / f"{name}.json", whole.encode())
                 changed.append(name)
         return changed
 
     def certify(self, pods: Iterable[Pod]) -> None:
-        """Give each meshed pod a certificate, and take those of pods that have gone."""
+        """Give each meshed pod a certificate, and take those of pods that went some time ago."""
         meshed = {pod.key: pod for pod in pods if pod.meshed}
         for key in self._certified.keys() - meshed.keys():
             del self._certified[key]
-            for file in certificate_files(self._tls, key):
-                file.unlink(missing_ok=True)
+            self._gone[key] = time.monotonic()
         for key, pod in meshed.items():
+            self._gone.pop(key, None)
             if self._certified.get(key) != pod.account:
                 self._certified[key] = pod.account
-                certificate, secret = certificate_files(self._tls, key)
-                cert_pem, key_pem = self._authority.for_pod(pod)
-                certificate.write_bytes(cert_pem)
-                secret.touch(mode=0o600)
-                secret.write_bytes(key_pem)
+                for file, pem in zip(certificate_files(self._tls, key), self._authority.for_pod(pod), strict=True):
+                    _replace(file, pem)
+        self._forget()
 
-    def _replace(self, name: str, text: str) -> None:
-        temporary = self.path / f".{name}"
-        temporary.write_text(text)
-        os.replace(temporary, self.path / name)
+    def _forget(self) -> None:
+        # Envoy may still be reading what we wrote a moment ago, in which the pod was there.
+        for key in [key for key, went in self._gone.items() if time.monotonic() - went > _KEPT_SECONDS]:
+            del self._gone[key]
+            for file in certificate_files(self._tls, key):
+                file.unlink(missing_ok=True)
+
+
+def _replace(file: Path, data: bytes) -> None:
+    """Write a file that only we may read, so that a reader sees the old or the new one, never a part."""
+    temporary = file.with_name(f".{file.name}")
+    temporary.touch(mode=0o600)
+    temporary.write_bytes(data)
+    os.replace(temporary, file)

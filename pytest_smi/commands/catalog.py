@@ -7,6 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_smi.catalog.entries import Entry, entries, served
+from pytest_smi.catalog.pages import TITLES
 from pytest_smi.mesh.profile import load_profile
 from pytest_smi.spec.catalogue import FEATURES, LEVELS, find
 from pytest_smi.spec.kinds import VERSIONS
@@ -14,14 +15,14 @@ from pytest_smi.spec.kinds import VERSIONS
 if TYPE_CHECKING:
     import argparse
 
+HELP = "Print the requirements of SMI: what each says, which test judges it, which meshes serve it"
 _WIDTH = 100
-AREAS = ("access", "specs", "split", "metrics", "cross", "api")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's flags; several filters narrow each other."""
     parser.add_argument("ids", nargs="*", metavar="ID", help="only these requirements, told in full")
-    parser.add_argument("--spec", choices=AREAS, help="only of this area of SMI")
+    parser.add_argument("--spec", choices=tuple(TITLES), help="only of this area of SMI")
     parser.add_argument("--level", choices=LEVELS, help="only of this level")
     parser.add_argument("--version", choices=VERSIONS, help="only what this API version carries")
     parser.add_argument("--feature", choices=sorted(FEATURES), help="only what depends on this feature of a mesh")
@@ -30,32 +31,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="everything that is known, as JSON")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
     """Print what was asked for; status 0, or 5 when nothing fits the filters. Raises HarnessError for a wrong name."""
-    for identifier in arguments.ids:
+    for identifier in given.ids:
         find(identifier)
-    chosen = [one for one in entries() if _fits(one, arguments)]
-    if arguments.json:
+    chosen = [one for one in entries() if _fits(one, given)]
+    if given.json:
         print(json.dumps([one.as_dict() for one in chosen], indent=1, ensure_ascii=False))
-    elif arguments.ids:
+    elif given.ids:
         print("\n\n".join(told(one) for one in chosen))
     else:
         print("\n".join(table(chosen)))
     return 0 if chosen else 5
 
 
-def _fits(one: Entry, arguments: argparse.Namespace) -> bool:
+def _fits(one: Entry, given: argparse.Namespace) -> bool:
     requirement = one.requirement
-    apis = served(requirement, load_profile(arguments.mesh)) if arguments.mesh else requirement.apis()
-    if arguments.version:
-        apis = [api for api in apis if api.endswith(f"-{arguments.version}")]
+    apis = served(requirement, load_profile(given.mesh)) if given.mesh else requirement.apis()
+    if given.version:
+        apis = [api for api in apis if api.endswith(f"-{given.version}")]
     return (
-        (not arguments.ids or requirement.id in arguments.ids)
-        and arguments.spec in (None, requirement.area)
-        and arguments.level in (None, requirement.level)
-        and (not arguments.feature or arguments.feature in requirement.features)
-        and (bool(apis) or not (arguments.mesh or arguments.version))
-        and not (arguments.untested and one.stories)
+        (not given.ids or requirement.id in given.ids)
+        and given.spec in (None, requirement.area)
+        and given.level in (None, requirement.level)
+        and (not given.feature or given.feature in requirement.features)
+        and (bool(apis) or not (given.mesh or given.version))
+        and not (given.untested and one.stories)
     )
 
 

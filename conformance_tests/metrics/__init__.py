@@ -1,0 +1,1 @@
+"""Traffic metrics: the API that tells them, and whether they are true."""

@@ -1,0 +1,163 @@
+"""The metrics API as a server of its own behind the API server: HTTPS, and an APIService that leads to it.
+
+It believes who asks only from the API server, which shows the front-proxy client certificate; rights are the API
+server's business (RBAC on the group metrics.smi-spec.io). Its Service has no address in the cluster, so that the mesh
+need not serve it.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from pytest_smi.embedded.client import ApiFailure
+from pytest_smi.embedded.kubeapi import status
+from pytest_smi.embedded.kubeapi.http import HttpServer, Request, json_response
+from pytest_smi.embedded.mesh.install import MANAGER, OWNER_LABEL, find, ours
+from pytest_smi.embedded.mesh.webhook import server_context
+from pytest_smi.errors import MeshError
+from pytest_smi.spec.metrics import API_SERVICE, GROUP, VERSION
+
+if TYPE_CHECKING:
+    from pytest_smi.embedded.client import Client
+    from pytest_smi.embedded.kubeapi.http import AnyResponse
+    from pytest_smi.embedded.mesh.ca import Authority
+    from pytest_smi.embedded.mesh.metrics_api import MetricsApi
+    from pytest_smi.embedded.mesh.semantics import Semantics
+
+_HOST = "127.0.0.1"
+_NAMESPACE = "smi-reference-mesh"
+_SERVICE = "metrics"
+_AUTHENTICATION = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
+_API_SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
+_PORT = {"name": "https", "port": 443, "protocol": "TCP"}
+
+
+class MetricsServer:
+    """Serves a MetricsApi to the API server of `client` until `close`."""
+
+    def __init__(self, api: MetricsApi, semantics: Semantics, client: Client, authority: Authority) -> None:
+        self._api = api
+        self._semantics = semantics
+        self._client = client
+        self._authority = authority
+        self._server = HttpServer(self._handle)
+        self._names: tuple[str, ...] = ()
+        self._registered: list[str] = []
+
+    async def start(self) -> None:
+        """Listen on a free port of the loopback interface and register it. Raises MeshError."""
+        try:
+            config = await self._client.get(_AUTHENTICATION)
+            context = server_context(*self._authority.for_name(f"{_SERVICE}.{_NAMESPACE}.svc"))
+            context.load_verify_locations(cadata=config["data"]["requestheader-client-ca-file"])
+            context.verify_mode = ssl.CERT_OPTIONAL  # whoever shows none is told so in words
+            self._names = tuple(json.loads(config["data"]["requestheader-allowed-names"]))
+            await self._register(await self._server.listen(_HOST, 0, context))
+        except (ApiFailure, KeyError) as failure:
+            raise MeshError(
+                f"the metrics API cannot be served: {failure}", "does the API server aggregate other servers?"
+            ) from None
+
+    async def close(self) -> None:
+        """Stop serving and take the registration back: clients trip over an APIService that nobody serves."""
+        for path in reversed(self._registered):
+            with contextlib.suppress(ApiFailure, OSError):
+                await self._client.delete(path)
+        await self._server.close()
+
+    async def _register(self, port: int) -> None:
+        found = await find(self._client, f"{_API_SERVICES}/{API_SERVICE}")
+        if found is not None and not ours(found):
+            raise MeshError(f"the cluster has an APIService {API_SERVICE} of somebody else", "delete it first")
+        space, *others = registration(port, self._authority.pem, self._semantics)
+        await self._apply(*space)  # it stays: a namespace takes its time to go, and may be needed again at once
+        for path, manifest in others:
+            await self._apply(path, manifest)
+            self._registered.append(path)
+
+    async def _apply(self, path: str, manifest: dict[str, Any]) -> None:
+        await self._client.patch(path, manifest, kind="apply", manager=MANAGER)
+
+    async def _handle(self, request: Request) -> AnyResponse:
+        try:
+            if not self._semantics.trusts(_common_name(request), self._names):
+                raise status.unauthorized()
+            answer = json_response(200, await self._api.answer(request))
+        except status.ApiError as refusal:
+            answer = json_response(refusal.code, refusal.status)
+        except (ApiFailure, OSError) as failure:
+            answer = json_response(503, status.service_unavailable(f"no way to the API server: {failure}").status)
+        return self._semantics.sent(request, answer)
+
+
+def registration(port: int, ca_pem: bytes, semantics: Semantics) -> list[tuple[str, dict[str, Any]]]:
+    """What makes a server on this port of the loopback interface an API of the cluster: paths and manifests."""
+    labels = {OWNER_LABEL: MANAGER}
+    inside = {"name": _SERVICE, "namespace": _NAMESPACE, "labels": labels}
+    slice_labels = {**labels, "kubernetes.io/service-name": _SERVICE}
+    space: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": _NAMESPACE, "labels": labels},
+    }
+    service: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": inside,
+        "spec": {"clusterIP": "None", "ports": [_PORT]},
+    }
+    endpoints: dict[str, Any] = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {**inside, "labels": slice_labels},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [_HOST], "conditions": {"ready": True}}],
+        "ports": [{**_PORT, "port": port}],
+    }
+    below = f"/api/v1/namespaces/{_NAMESPACE}"
+    slices = f"/apis/discovery.k8s.io/v1/namespaces/{_NAMESPACE}/endpointslices"
+    found: list[tuple[str, dict[str, Any]]] = [
+        (f"/api/v1/namespaces/{_NAMESPACE}", space),
+        (f"{below}/services/{_SERVICE}", service),
+        (f"{slices}/{_SERVICE}", endpoints),
+        (f"{_API_SERVICES}/{API_SERVICE}", _api_service(ca_pem, labels)),
+    ]
+    return semantics.registered(found)
+
+
+async def unregister(client: Client) -> list[str]:
+    """Delete what we registered; returns the names."""
+    deleted = []
+    for path in (f"{_API_SERVICES}/{API_SERVICE}", f"/api/v1/namespaces/{_NAMESPACE}"):
+        found = await find(client, path)
+        if found is not None and ours(found):
+            await client.delete(path)
+            deleted.append(found["metadata"]["name"])
+    return deleted
+
+
+def _api_service(ca_pem: bytes, labels: dict[str, str]) -> dict[str, Any]:
+    """MET §Kubernetes API shows `group: metrics.smi-spec.io/v1alpha1`, which no API server takes."""
+    return {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": API_SERVICE, "labels": labels},
+        "spec": {
+            "group": GROUP,
+            "version": VERSION,
+            "service": {"name": _SERVICE, "namespace": _NAMESPACE},
+            "caBundle": base64.b64encode(ca_pem).decode(),
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+        },
+    }
+
+
+def _common_name(request: Request) -> str | None:
+    """The name in the caller's certificate, which the front-proxy authority vouches for; None without one."""
+    subject = (request.peer_certificate or {}).get("subject", ())
+    return next((value for part in subject for key, value in part if key == "commonName"), None)

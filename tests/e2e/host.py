@@ -1,0 +1,30 @@
+"""The one setting of the host itself that a cluster needs: how many inotify instances a user may have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.e2e.folders import state
+
+_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
+_WANTED = 1024  # a sidecar takes one for each of its threads, all sidecars run as one user, and Linux allows 128
+
+
+def _before() -> Path:
+    return state() / "inotify.before"
+
+
+def widen() -> None:
+    """Raise the limit where it is lower, and remember what it was until `restore`."""
+    found = int(_LIMIT.read_text())
+    if found >= _WANTED:
+        return
+    state().mkdir(parents=True, exist_ok=True)
+    _before().write_text(str(found))
+    _LIMIT.write_text(str(_WANTED))
+
+
+def restore() -> None:
+    """Put back what `widen` found, unless somebody has changed it since."""
+    if _before().exists() and int(_LIMIT.read_text()) == _WANTED:
+        _LIMIT.write_text(_before().read_text())
