@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import time
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 PRIVATE_ADDRESS = "embedded.pytest-smi.dev/private-address"
 _PREFIX = "smi-embedded-"
 _LOG = "cluster.log"
+_ASSETS = "KUBEBUILDER_ASSETS"
 _START_SECONDS = 30.0
+_START_SECONDS_OF_ASSETS = 150.0  # etcd and a real kube-apiserver take longer
 _CONNECT_SECONDS = 5.0
 _POLL_SECONDS = 0.02
 
@@ -47,7 +50,7 @@ class EmbeddedCluster:
         import kubernetes  # noqa: F401  # takes half a second, during which the process starts
 
         try:
-            said = self._process.ready(_START_SECONDS)
+            said = self._process.ready(_START_SECONDS_OF_ASSETS if os.environ.get(_ASSETS) else _START_SECONDS)
         except BaseException:
             self.close()
             raise

@@ -77,6 +77,15 @@ def core(cluster: Cluster) -> Iterator[Any]:
     gc.collect()
 
 
+@pytest.fixture(params=["websockets", "SPDY"])
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What kubectl speaks: WebSockets, or SPDY, as older ones do."""
+    for feature in ("REMOTE_COMMAND", "PORT_FORWARD"):
+        monkeypatch.setenv(f"KUBECTL_{feature}_WEBSOCKETS", str(request.param == "websockets").lower())
+    chosen: str = request.param
+    return chosen
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -153,6 +162,7 @@ def test_logs_that_are_not_there_are_refused(cluster: Cluster, query: dict[str, 
     assert text in failure.value.message
 
 
+@pytest.mark.usefixtures("transport")
 def test_exec_gives_output_and_exit_code_with_kubectl(cluster: Cluster) -> None:
     done = cluster.kubectl("exec", "teapot", "--", "sh", "-c", "echo out; echo err >&2; exit 3", check=False)
     assert (done.stdout, done.returncode) == ("out\n", 3)
@@ -160,6 +170,7 @@ def test_exec_gives_output_and_exit_code_with_kubectl(cluster: Cluster) -> None:
     assert "exit code 3" in done.stderr
 
 
+@pytest.mark.usefixtures("transport")
 def test_exec_carries_stdin_to_its_end(cluster: Cluster) -> None:
     text = "".join(f"line {number}\n" for number in range(20_000))
     assert cluster.kubectl("exec", "-i", "teapot", "--", "cat", stdin=text).stdout == text
@@ -175,6 +186,7 @@ def test_exec_works_with_the_official_client(core: Any) -> None:
     session.close()
 
 
+@pytest.mark.usefixtures("transport")
 def test_bulk_output_arrives_whole(cluster: Cluster) -> None:
     size = 8_000_000
     done = cluster.kubectl("exec", "teapot", "--", sys.executable, "-c", f"import sys; sys.stdout.write('x' * {size})")
@@ -235,6 +247,7 @@ def kubectl_forward(cluster: Cluster, pod: str, port: int) -> Iterator[tuple[int
             process.terminate()
 
 
+@pytest.mark.usefixtures("transport")
 def test_kubectl_forwards_many_connections(cluster: Cluster, pod_port: int) -> None:
     with kubectl_forward(cluster, "teapot", pod_port) as (port, _):
         for number in range(20):
@@ -243,6 +256,7 @@ def test_kubectl_forwards_many_connections(cluster: Cluster, pod_port: int) -> N
                 assert connection.recv(100) == b"TEA %d\n" % number
 
 
+@pytest.mark.usefixtures("transport")
 def test_kubectl_forwards_bulk_and_half_close(cluster: Cluster, pod_port: int) -> None:
     text = b"".join(b"line %d\n" % number for number in range(100_000))
     with (
@@ -263,6 +277,7 @@ def test_kubectl_forwards_bulk_and_half_close(cluster: Cluster, pod_port: int) -
     assert bytes(received) == text.upper()
 
 
+@pytest.mark.usefixtures("transport")
 def test_kubectl_is_told_why_a_dead_port_does_not_answer(cluster: Cluster) -> None:
     with kubectl_forward(cluster, "teapot", free_port()) as (port, process):
         with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_SECONDS) as connection:

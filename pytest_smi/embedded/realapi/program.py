@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 from typing import TYPE_CHECKING
 
 from pytest_smi.embedded.orphans import die_with_parent
@@ -51,8 +49,9 @@ class Program:
 
     async def stop(self) -> None:
         """Ends it and waits until it is gone. Safe to call for one that has ended."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._process.pid, signal.SIGKILL)
+        if self._process.returncode is None:  # else its id may be another's by now
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
         await self._process.wait()
 
     def _last_words(self) -> str:
