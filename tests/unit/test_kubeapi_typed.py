@@ -15,7 +15,7 @@ def read(kind: str, **fields: Any) -> tuple[dict[str, Any], list[str]]:
     return typed.read(fields, types.kind_schema(kind), kind)
 
 
-def tidied(kind: str, **fields: Any) -> dict[str, Any]:
+def tidied(kind: str, /, **fields: Any) -> dict[str, Any]:
     return typed.tidy(fields, types.kind_schema(kind))
 
 
