@@ -134,7 +134,7 @@ def page() -> str:
         "Each seeded fault of the reference mesh (`--smi-fault=NAME`), and the requirements that must turn red with",
         "it. `make test` judges every fault, and fails when one of these stays green. `pytest tests/kills -n 2` also",
         "fails when another turns red that the fault does not declare to touch; which ones could is foreseen from what",
-        "each test has the mesh decide. Where these are many, 16 are drawn, always the same; `SMI_KILLS=reach` takes all.",
+        "each test has the mesh decide. Where these are many, 16 are drawn; `SMI_KILLS=reach` takes all.",
         "`python -m tests.kills.matrix` writes this page.",
         "",
         f"{len(known)} faults; {len(killed)} of the {len(tested)} requirements that have a test are killed by name.",
