@@ -6,14 +6,20 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_smi import Smi, Target, TCPRoute, TrafficSplit, Workload, assert_only, port
+from pytest_smi import Smi, Target, TCPRoute, TrafficSplit, Workload, assert_allowed, assert_only, port
 
 
 @pytest.fixture
 def teapots(smi: Smi, kettle: Workload, cosy: Workload, china: Workload, glass: Workload, clay: Workload) -> Target:
-    """The root Service; kettle and cosy may reach all that it selects (without access control they need no grant)."""
+    """The root Service; kettle and cosy may reach all that it selects (without access control they need no grant).
+
+    The grants are in force before the test begins: a mesh may take policies of two areas that come at once otherwise
+    than one after the other, and what the test sees must not depend on which of it happened.
+    """
     smi.allow(kettle, cosy, to=[china, glass, clay])
-    return smi.scene.service("teapots", smi.namespace)
+    root = smi.scene.service("teapots", smi.namespace)
+    assert_allowed(*(client.get(to) for client in (kettle, cosy) for to in (china, glass, clay, root)))
+    return root
 
 
 @pytest.fixture

@@ -53,10 +53,11 @@ def _in_cluster(cluster: Cluster, given: argparse.Namespace) -> int:
 
     api = cluster.api
     found = leftovers.find(api)
-    while given.wait and (doubtful := [one.alive for one in found.runs if _doubtful(one, given)]):
-        seconds = min(doubtful) + 1
-        print(f"waiting {seconds:.0f} s for signs of life")
-        time.sleep(seconds)  # the time that their leases still have
+    doubtful = [one.alive for one in found.runs if _doubtful(one, given)]
+    if given.wait and doubtful:
+        seconds = max(doubtful) + 1
+        print(f"waiting {seconds:.0f} s for signs of life", flush=True)
+        time.sleep(seconds)  # the time that leases still have: those that are valid after it have been renewed
         found = leftovers.find(api)
     _tell_unseen(found.unseen)
     dead = [one for one in found.runs if not _doubtful(one, given)]

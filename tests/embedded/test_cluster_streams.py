@@ -171,7 +171,12 @@ def test_an_image_that_cannot_be_had_is_told_at_once_by_its_name(scene: Scene) -
     (bad,) = scene.add(Deployed("bad", scene.namespace, meshed=False))
     path = path_of("apps/v1", "Deployment", scene.namespace, "bad")
     container = {"name": "app", "image": "registry.example/none:1", "command": None}
-    change = {"spec": {"template": {"spec": {"containers": [container]}}, "strategy": {"type": "Recreate"}}}
+    change = {
+        "spec": {
+            "template": {"spec": {"containers": [container]}},
+            "strategy": {"type": "Recreate", "rollingUpdate": None},
+        }
+    }
     scene.cluster.api.patch(path, change, "strategic")
     told = r"image registry\.example/none:1 of container app cannot be had: ErrImagePull"
     with pytest.raises(WorkloadError, match=told):

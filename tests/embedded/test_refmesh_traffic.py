@@ -227,7 +227,7 @@ def pods(call: Any, count: int = 200) -> Counter[str | None]:
 
 def test_a_split_shares_requests_and_connections_by_weight(scene: Scene) -> None:
     allow_all_pots(scene)
-    split(scene, china=3, glass=1, teapot=0)
+    split(scene, china=3, glass=1, outsider=0)
     for call in (partial(scene.http, "kettle", "teapot"), partial(scene.tcp, "kettle", "teapot")):
         scene.settles("the split", call, lambda answer: answer.pod in ("china", "glass"))
         counted = pods(call)

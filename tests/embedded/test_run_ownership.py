@@ -146,7 +146,7 @@ def test_a_run_that_goes_on_is_never_removed(cluster: EmbeddedCluster, start: St
         obj["spec"]["renewTime"] for obj in cluster.api.list("/apis/coordination.k8s.io/v1/leases") if "tea" in str(obj)
     ]
     assert len(renewed) == 1
-    assert "left alone: run " in clean(cluster, tmp_path, "--all")
+    assert "left alone: run " in clean(cluster, tmp_path, "--all", "--wait"), "waits no longer than it takes to be sure"
 
     def again() -> bool:
         leases = cluster.api.list("/apis/coordination.k8s.io/v1/leases")

@@ -6,7 +6,7 @@ apart. Definitions and conversions are no part of a policy: what a fault changes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,16 +39,16 @@ _USERS = {
 _Step = tuple[str | None, Snapshot, Policy]
 
 
-def touched(fault: str, recordings: Iterable[Path], skipped: Callable[[str], bool]) -> set[str]:
-    """The requirements whose tests the fault can touch; those that are `skipped` are not looked at."""
-    return {one for path in recordings for one in _touched(fault, _steps(path), skipped)}
+def touched(fault: str, recordings: Iterable[Path], looked_at: Collection[str]) -> set[str]:
+    """Those of the requirements `looked_at` whose tests the fault can touch."""
+    return {one for path in recordings for one in _touched(fault, _steps(path), looked_at)}
 
 
-def _touched(fault: str, steps: list[_Step], skipped: Callable[[str], bool]) -> set[str]:
+def _touched(fault: str, steps: list[_Step], looked_at: Collection[str]) -> set[str]:
     semantics = semantics_of(fault)
     found: set[str] = set()
     for test, snapshot, sound in steps:
-        if test is None or test in found or skipped(test):
+        if test is None or test in found or test not in looked_at:
             semantics.view(snapshot)  # a fault of memory sees everything
         elif compile_policy(snapshot, semantics) != sound:
             found.add(test)

@@ -2,13 +2,17 @@
 
 import argparse
 import json
+from pathlib import Path
 
 import pytest
 
+from pytest_smi.catalog import pages
 from pytest_smi.catalog.entries import Entry, entries
 from pytest_smi.catalog.stories import stories
 from pytest_smi.commands import catalog as command
 from pytest_smi.spec.catalogue import UnknownRequirement, catalogue
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def entry(identifier: str) -> Entry:
@@ -72,3 +76,8 @@ def test_one_requirement_is_told_in_full(capsys: pytest.CaptureFixture[str]) -> 
 def test_an_unknown_requirement_is_refused_with_the_nearest() -> None:
     with pytest.raises(UnknownRequirement, match="did you mean TA-"):
         run("TA-0005")
+
+
+@pytest.mark.parametrize("path", sorted(pages.pages(DOCS)), ids=lambda path: path.name)
+def test_the_pages_are_up_to_date(path: Path) -> None:
+    assert path.read_text("utf-8") == pages.pages(DOCS)[path], "write them again: python -m pytest_smi.catalog.pages"

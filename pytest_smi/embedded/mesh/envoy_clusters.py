@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.model import Endpoint, Pod, Policy, ServicePort
 
 _PLENTY = 1_000_000
+_STREAMS_PER_CONNECTION = 100
 _LIMITS = ("max_connections", "max_pending_requests", "max_requests")
 _ORIGINAL_DST = "envoy.filters.listener.original_dst"
 
@@ -112,10 +113,17 @@ def _http(choice: str) -> dict[str, Resource]:
 
 
 def _tunnel() -> dict[str, Resource]:
-    """HTTP/2, for streams that travel as CONNECT requests."""
-    return _options({"explicit_http_config": {"http2_protocol_options": {"allow_connect": True}}})
+    """HTTP/2, for streams that travel as CONNECT requests.
+
+    Many are short and end by a reset, which Envoy takes for an attack after some hundred on one connection: it closes
+    that, and cuts every stream on it. So none carries so many.
+    """
+    return _options(
+        {"explicit_http_config": {"http2_protocol_options": {"allow_connect": True}}},
+        common_http_protocol_options={"max_requests_per_connection": _STREAMS_PER_CONNECTION},
+    )
 
 
-def _options(choice: Resource) -> dict[str, Resource]:
+def _options(choice: Resource, **common: Resource) -> dict[str, Resource]:
     name = "extensions.upstreams.http.v3.HttpProtocolOptions"
-    return {"typed_extension_protocol_options": {f"envoy.{name}": typed(name, **choice)}}
+    return {"typed_extension_protocol_options": {f"envoy.{name}": typed(name, **choice, **common)}}

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 _Ports = "dict[int, Protocol]"
 _LOOPBACK_HOST = "127.0.0.0/16"
+_STRANGERS_SECONDS = "0.5s"
 _CLIENT_ADDRESS = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%:0"
 _LOCAL_ADDRESS = "%DOWNSTREAM_LOCAL_ADDRESS%"
 # Headers by which a client could steer Envoy's router or pose as a proxy in front of us.
@@ -119,8 +120,9 @@ def _inside(name: str, chains: list[Resource], **fields: Any) -> Resource:
 
 
 def _pod(pod: Pod, ports: Mapping[int, Protocol], outside: list[str], directory: Path) -> Resource:
-    """A meshed pod's listener: by mutual TLS from sidecars and all others outside (`http`, `tcp`), which have no
-    certificate; from pods of the mesh that dial it plainly (`dial-…`) through their sidecars."""
+    """A meshed pod's listener: from sidecars (`http`, `tcp`) by mutual TLS, from pods that dial it plainly (`dial-…`)
+    through theirs. Whoever is `outside` meets mutual TLS too, and is cut off if it brings no certificate soon.
+    """
     to_app = _set_state({DESTINATION: f"{pod.private}:%DOWNSTREAM_LOCAL_PORT%"})
     dialled = _set_state({DESTINATION: _LOCAL_ADDRESS}, client=True)
     tls = {
@@ -138,8 +140,11 @@ def _pod(pod: Pod, ports: Mapping[int, Protocol], outside: list[str], directory:
         "dial-tcp": _chain("dial-tcp", dialled, _tunnel_proxy(TO_SIDECAR_TUNNEL)),
     }
     used = [chain for name, chain in chains.items() if name.removeprefix("dial-") in ports.values()]
+    stranger = _chain("outside", to_app, _http("inbound", directory), transport_socket=socket)
+    used.append({**stranger, "transport_socket_connect_timeout": _STRANGERS_SECONDS})
     sidecars = str(ip_network(f"{pod.private}/24", strict=False))
-    matcher = _by_source([sidecars, _LOOPBACK_HOST, *outside], _by_port(ports), otherwise=_by_port(ports, "dial-"))
+    others = _by_source([_LOOPBACK_HOST, *outside], _chosen("outside"), otherwise=_by_port(ports, "dial-"))
+    matcher = _by_source([sidecars], _by_port(ports), otherwise={"matcher": others})
     return _on(f"pod|{pod.namespace}|{pod.name}", pod.ip, ports, filter_chains=used, filter_chain_matcher=matcher)
 
 

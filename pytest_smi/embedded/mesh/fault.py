@@ -10,7 +10,7 @@ from pytest_smi.embedded.mesh.semantics import Semantics
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-EVERYTHING = frozenset({"TA-", "TSC-", "TS-", "XG-"})
+EVERYTHING = frozenset({"TA-", "TSC-", "TS-", "TM-", "XG-", "API-017", "API-029"})
 """`may_touch` of a fault that breaks the ground on which most tests stand."""
 
 METRICS = frozenset({"TM-", "API-030", "XG-010"})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.snapshot import Manifest, Snapshot
 
 _ANYTHING = Grant(frozenset({ANYONE}))
-_GRANTING = frozenset({"TA-", "TSC-", "XG-"})
+_GRANTING = frozenset({"TA-", "TSC-", "TM-", "XG-"})
 
 
 @fault(

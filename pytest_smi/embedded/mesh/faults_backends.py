@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.model import ServiceKey, ServicePort, Shares
     from pytest_smi.embedded.mesh.snapshot import Manifest
 
-_SPLITS = frozenset({"TS-", "XG-"})
+_SPLITS = frozenset({"TS-", "TM-", "XG-"})
 _LABEL = "kubernetes.io/service-name"
 
 

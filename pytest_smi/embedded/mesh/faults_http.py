@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.model import HttpMatch
     from pytest_smi.embedded.mesh.snapshot import Manifest, Snapshot
 
-_ROUTING = frozenset({"TA-", "TSC-", "XG-"})
+_ROUTING = frozenset({"TA-", "TSC-", "TM-", "XG-"})
 
 
 @fault(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.semantics_access import Allowance
     from pytest_smi.embedded.mesh.snapshot import Manifest, Objects
 
-_TARGETS = frozenset({"TA-", "TSC-", "XG-", "TS-"})
+_TARGETS = frozenset({"TA-", "TSC-", "TM-", "TS-", "XG-"})
 _MOST = 8
 
 

@@ -101,11 +101,30 @@ class _Lasting(Semantics):
 @fault(
     "never-revoke",
     "What a TrafficTarget has once granted stays granted when it is edited or deleted",
-    kills={"TA-029", "TA-111", "TA-112", "TA-113", "XG-009"},
+    kills={"TA-029", "TA-111", "TA-112", "TA-113"},
     may_touch={"TA-", "TSC-", "XG-"},
 )
 class _NeverRevoke(_Lasting):
     kind = "TrafficTarget"
+
+
+@fault(
+    "nothing-is-forgotten",
+    "TrafficTargets, and the routes they refer to, stay in force when they are deleted",
+    kills={"XG-009"},
+    may_touch={"TA-", "TSC-", "XG-"},
+)
+class _NothingForgotten(_NeverRevoke):
+    def __init__(self) -> None:
+        super().__init__()
+        self._routes: dict[str, Objects] = {kind: {} for kind in _ROUTES}
+
+    def view(self, snapshot: Snapshot) -> Snapshot:
+        found = super().view(snapshot)
+        for kind, seen in self._routes.items():
+            seen.update(snapshot.objects.get(kind, {}))
+            found = _with(found, kind, dict(seen))
+        return found
 
 
 @fault(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.model import HttpMatch, ServiceKey, ServicePort, Shares
     from pytest_smi.embedded.mesh.snapshot import Manifest, Snapshot
 
-_WEIGHING = frozenset({"TS-0", "XG-"})
+_WEIGHING = frozenset({"TS-0", "TM-", "XG-"})
 _LEAK = 20
 """One in so many requests goes to a backend that should get none."""
 

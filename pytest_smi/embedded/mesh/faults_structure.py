@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.model import Endpoint, ServiceKey, ServicePort
     from pytest_smi.embedded.mesh.snapshot import Manifest, Objects
 
-_SPLITS = frozenset({"TS-0", "XG-"})
+_SPLITS = frozenset({"TS-0", "TM-", "XG-"})
 
 
 def changed(crds: list[dict[str, Any]], kind: str, change: Callable[[dict[str, Any], str], None]) -> list[Any]:

@@ -34,8 +34,10 @@ def objects(*, acl: bool) -> list[Manifest]:
 
 
 def _definitions(folder: Path) -> list[Manifest]:
+    """One of each name: a file there has TrafficSplit twice, of which `kubectl apply` leaves the second."""
     texts = [file.read_text("utf-8") for file in sorted(folder.glob("*.yaml"))]
-    return [one for text in texts for one in yaml.safe_load_all(text) if one]
+    found = [one for text in texts for one in yaml.safe_load_all(text) if one]
+    return list({one["metadata"]["name"]: one for one in found}.values())
 
 
 _RULES = [
