@@ -95,7 +95,7 @@ def test_a_deployment_comes_up_and_its_service_has_slices_of_names(cluster: Clus
     spec = {"replicas": 2, "selector": {"matchLabels": {"app": "pot"}}, "template": template}
     deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "pot"}, "spec": spec}
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "pot"}}
-    service["spec"] = {"selector": {"app": "pot"}, "ports": [{"port": 80}]}  # type: ignore[assignment]
+    service["spec"] = {"selector": {"app": "pot"}, "ports": [{"port": 80}]}
     cluster.create("v1", "services", "default", service)
     cluster.create("apps/v1", "deployments", "default", deployment)
     path = "/apis/apps/v1/namespaces/default/deployments/pot"
