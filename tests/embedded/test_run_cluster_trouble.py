@@ -130,6 +130,7 @@ def test_an_api_server_that_stays_away_stops_the_run_with_one_line(
     for path in set(snapshot(cluster.api)) - set(before):
         if path.startswith("/api/v1/namespaces "):
             cluster.api.delete(f"/api/v1/namespaces/{path.rpartition('/')[2]}")
+    until("what the run left to be gone", lambda: snapshot(cluster.api) == before, 60.0)
 
 
 def test_a_webhook_that_is_down_stops_the_run_with_one_line_that_names_it(
