@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_smi.cluster.base import Connection
 
 _SECONDS = 5.0
+_HTTPS = 443
 _LIMIT = 1 << 20
 _PIECE = 1 << 14
 _REFUSED = int(HTTPStatus.UNAUTHORIZED)
@@ -57,7 +58,7 @@ def direct_call(metrics: Metrics, path: str) -> Answer:
 
 
 def _backend(metrics: Metrics) -> _Backend:
-    """The first endpoint behind the APIService."""
+    """The first endpoint behind the APIService, or the other name that its Service is."""
     service = metrics.registration().get("spec", {}).get("service")
     if not service:
         raise BadMetrics(f"APIService {API_SERVICE} is not there, or leads to no Service")
@@ -71,17 +72,27 @@ def _backend(metrics: Metrics) -> _Backend:
             pod = (endpoint.get("targetRef") or {}).get("name", "")
             for port in one.get("ports") or ():
                 return _Backend(endpoint["addresses"][0], port["port"], namespace, pod)
+    found = metrics.smi.api.find(f"/api/v1/namespaces/{namespace}/services/{name}") or {}
+    if elsewhere := found.get("spec", {}).get("externalName"):
+        return _Backend(elsewhere, service.get("port") or _HTTPS, namespace, "")
     raise BadMetrics(f"Service {namespace}/{name} behind APIService {API_SERVICE} has no endpoints")
 
 
 def _connect(metrics: Metrics, backend: _Backend) -> Connection:
     if backend.pod:
         return metrics.smi.scene.cluster.connect(backend.namespace, backend.pod, backend.port)
-    if ipaddress.ip_address(backend.address).is_loopback:
+    if _is_loopback(backend.address):
         return socket.create_connection((backend.address, backend.port), _SECONDS)
     raise HarnessError(
         f"the metrics API is served at {backend.address}, outside the cluster", "no way leads there from here"
     )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False  # a name
 
 
 def _exchange(stream: Connection, request: bytes) -> bytes:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SLICES = "/apis/discovery.k8s.io/v1/namespaces/smi-reference-mesh/endpointslices"
 REGISTRATION = f"/apis/apiregistration.k8s.io/v1/apiservices/{API_SERVICE}"
 OLD = "server\thttp\t1.000000\t275\t0\t200\tkettle.tea.pod.cluster.local\t127.0.0.3:8080\t-\t-\n"
 PROFILE = """
@@ -101,10 +100,10 @@ def available(scene: Scene) -> bool:
 
 
 def test_without_the_front_proxy_certificate_nobody_is_believed(scene: Scene) -> None:
-    (found,) = scene.cluster.items(SLICES)
+    port = scene.cluster.get(REGISTRATION)["spec"]["service"]["port"]
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    connection = HTTPSConnection("127.0.0.1", found["ports"][0]["port"], context=context, timeout=5)
+    connection = HTTPSConnection("127.0.0.1", port, context=context, timeout=5)
     connection.request("GET", ROOT, headers={"X-Remote-User": "admin", "X-Remote-Group": "system:masters"})
     answer = connection.getresponse()
     told: dict[str, Any] = json.loads(answer.read())

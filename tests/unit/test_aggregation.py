@@ -57,6 +57,12 @@ def test_the_endpoint_of_the_service_port_is_used() -> None:
     assert backend_of(api_service(), store) == Backend("127.70.0.9", 8443, "metrics.smi.svc")
 
 
+def test_a_service_may_be_another_name_of_the_server() -> None:
+    named = {"metadata": {"name": "metrics"}, "spec": {"type": "ExternalName", "externalName": "127.0.0.1"}}
+    found = api_service(service={"namespace": "smi", "name": "metrics", "port": 8443})
+    assert backend_of(found, Store(services=[named])) == Backend("127.0.0.1", 8443, "metrics.smi.svc")
+
+
 def test_endpoints_serve_where_there_is_no_slice() -> None:
     subset = {"addresses": [{"ip": "127.70.0.8"}], "ports": [{"name": "api", "port": 9443}]}
     store = Store(services=[SERVICE], endpoints=[{"metadata": {"name": "metrics"}, "subsets": [subset]}])

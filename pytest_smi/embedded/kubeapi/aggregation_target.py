@@ -1,4 +1,4 @@
-"""Where the server behind an APIService is: from its annotation, or from its Service and that Service's endpoints."""
+"""Where the server behind an APIService is: from its annotation, or from its Service and what that leads to."""
 
 from __future__ import annotations
 
@@ -70,11 +70,13 @@ def _ca(spec: dict[str, Any]) -> str | None:
 
 
 def _endpoint(reader: Reader, namespace: str, name: str, port: int) -> tuple[str, int]:
-    """An address that the Service leads to: of EndpointSlices, else of Endpoints."""
+    """An address that the Service leads to: the other name that it is, or one of EndpointSlices, else of Endpoints."""
     what = f'"{name}" in "{namespace}"'
     service = reader.object("", "services", namespace, name)
     if service is None:
         raise Unavailable("ServiceNotFound", f"service/{what} is not present")
+    if service["spec"].get("type") == "ExternalName":
+        return service["spec"]["externalName"], port
     ports = [item for item in service["spec"].get("ports") or () if item["port"] == port]
     if not ports:
         raise Unavailable("ServicePortError", f"service/{what} is not listening on port {port}")

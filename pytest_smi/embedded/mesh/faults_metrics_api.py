@@ -39,8 +39,8 @@ class _Unreachable(Semantics):
     def registered(self, manifests: list[tuple[str, Json]]) -> list[tuple[str, Json]]:
         found = super().registered(manifests)
         for _, manifest in found:
-            if manifest["kind"] == "EndpointSlice":
-                manifest["ports"][0]["port"] = _CLOSED_PORT
+            if manifest["kind"] == "APIService":
+                manifest["spec"]["service"]["port"] = _CLOSED_PORT
         return found
 
 

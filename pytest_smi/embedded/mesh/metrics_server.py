@@ -33,7 +33,6 @@ _NAMESPACE = "smi-reference-mesh"
 _SERVICE = "metrics"
 _AUTHENTICATION = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
 _API_SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
-_PORT = {"name": "https", "port": 443, "protocol": "TCP"}
 
 
 class MetricsServer:
@@ -98,33 +97,22 @@ def registration(port: int, ca_pem: bytes, semantics: Semantics) -> list[tuple[s
     """What makes a server on this port of the loopback interface an API of the cluster: paths and manifests."""
     labels = {OWNER_LABEL: MANAGER}
     inside = {"name": _SERVICE, "namespace": _NAMESPACE, "labels": labels}
-    slice_labels = {**labels, "kubernetes.io/service-name": _SERVICE}
     space: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {"name": _NAMESPACE, "labels": labels},
     }
-    service: dict[str, Any] = {
+    service: dict[str, Any] = {  # a real API server takes no loopback address as an endpoint
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": inside,
-        "spec": {"clusterIP": "None", "ports": [_PORT]},
-    }
-    endpoints: dict[str, Any] = {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {**inside, "labels": slice_labels},
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": [_HOST], "conditions": {"ready": True}}],
-        "ports": [{**_PORT, "port": port}],
+        "spec": {"type": "ExternalName", "externalName": _HOST},
     }
     below = f"/api/v1/namespaces/{_NAMESPACE}"
-    slices = f"/apis/discovery.k8s.io/v1/namespaces/{_NAMESPACE}/endpointslices"
     found: list[tuple[str, dict[str, Any]]] = [
         (f"/api/v1/namespaces/{_NAMESPACE}", space),
         (f"{below}/services/{_SERVICE}", service),
-        (f"{slices}/{_SERVICE}", endpoints),
-        (f"{_API_SERVICES}/{API_SERVICE}", _api_service(ca_pem, labels)),
+        (f"{_API_SERVICES}/{API_SERVICE}", _api_service(port, ca_pem, labels)),
     ]
     return semantics.registered(found)
 
@@ -140,7 +128,7 @@ async def unregister(client: Client) -> list[str]:
     return deleted
 
 
-def _api_service(ca_pem: bytes, labels: dict[str, str]) -> dict[str, Any]:
+def _api_service(port: int, ca_pem: bytes, labels: dict[str, str]) -> dict[str, Any]:
     """MET §Kubernetes API shows `group: metrics.smi-spec.io/v1alpha1`, which no API server takes."""
     return {
         "apiVersion": "apiregistration.k8s.io/v1",
@@ -149,7 +137,7 @@ def _api_service(ca_pem: bytes, labels: dict[str, str]) -> dict[str, Any]:
         "spec": {
             "group": GROUP,
             "version": VERSION,
-            "service": {"name": _SERVICE, "namespace": _NAMESPACE},
+            "service": {"name": _SERVICE, "namespace": _NAMESPACE, "port": port},
             "caBundle": base64.b64encode(ca_pem).decode(),
             "groupPriorityMinimum": 100,
             "versionPriority": 100,
