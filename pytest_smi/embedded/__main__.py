@@ -45,9 +45,18 @@ def main() -> int:
         return _refuse(error.what, error.advice)
     except ExceptionGroup as group:
         _log.exception("a part of the cluster failed")
-        reasons = [one for one in group.exceptions if isinstance(one, ClusterError)]
-        what = f": {reasons[0].what}" if reasons else ""
+        reason = _first_reason(group)
+        what = f": {reason.what}" if reason else ""
         return _refuse(f"the embedded cluster failed{what}", f"see {state / 'cluster.log'}")
+
+
+def _first_reason(group: BaseExceptionGroup[BaseException]) -> ClusterError | None:
+    """The first failure that has words for its user; parts have parts of their own."""
+    for one in group.exceptions:
+        found = _first_reason(one) if isinstance(one, BaseExceptionGroup) else one
+        if isinstance(found, ClusterError):
+            return found
+    return None
 
 
 def _prepare(state: Path) -> None:

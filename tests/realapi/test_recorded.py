@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_smi.embedded.realapi.assets import Assets
 
-CHOSEN = "--smi-requirement=TA-001,TA-004,TS-001,TS-007,TC-001"
+CHOSEN = "--smi-requirement=TA-001,TA-004,TS-001,TS-007"
 
 
 def test_the_recorded_answers_are_those_of_the_server(programs: Assets, tmp_path: Path) -> None:
