@@ -38,11 +38,7 @@ def profile(folder: Path, **more: str) -> str:
 [[install.commands]]
 run = ["${{STANDIN_PYTHON}}", {script!r}, "install", {str(folder)!r}]
 apply = true""",
-        "uninstall": f"""remains = [
-  "CustomResourceDefinition/*.smi-spec.io",
-  "APIService/*.metrics.smi-spec.io",
-  "Namespace/smi-reference-mesh",
-]
+        "uninstall": f"""remains = ["CustomResourceDefinition/*.smi-spec.io", "APIService/*.metrics.smi-spec.io"]
 [[uninstall.commands]]
 run = ["${{STANDIN_PYTHON}}", {script!r}, "uninstall", {str(folder)!r}]""",
         "deny": """object = { api = "v1", kind = "ConfigMap", name = "mode" }

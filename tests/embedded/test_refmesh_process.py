@@ -103,7 +103,7 @@ def test_the_crds_stay_until_they_are_uninstalled_and_can_be_installed_again(clu
         mesh.close()
         assert len(smi_crds(cluster)) == 6
     status, text = run("--kubeconfig", cluster.said["kubeconfig"], "--uninstall")
-    assert (status, len(json.loads(text)["deleted"])) == (0, 7), "six CRDs, and the namespace of the metrics API"
+    assert (status, len(json.loads(text)["deleted"])) == (0, 6), "the metrics API went with the mesh"
     until("the CRDs to be gone", lambda: not smi_crds(cluster))
 
 

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.semantics import Semantics
 
 _HOST = "127.0.0.1"
-_NAMESPACE = "smi-reference-mesh"
-_SERVICE = "metrics"
+_NAMESPACE = "kube-system"  # there in every cluster: one of our own would outlive us, or take its time to go
+_SERVICE = "smi-reference-mesh-metrics"
+_SERVICE_PATH = f"/api/v1/namespaces/{_NAMESPACE}/services/{_SERVICE}"
 _AUTHENTICATION = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
 _API_SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
 
@@ -72,14 +73,9 @@ class MetricsServer:
         found = await find(self._client, f"{_API_SERVICES}/{API_SERVICE}")
         if found is not None and not ours(found):
             raise MeshError(f"the cluster has an APIService {API_SERVICE} of somebody else", "delete it first")
-        space, *others = registration(port, self._authority.pem, self._semantics)
-        await self._apply(*space)  # it stays: a namespace takes its time to go, and may be needed again at once
-        for path, manifest in others:
-            await self._apply(path, manifest)
+        for path, manifest in registration(port, self._authority.pem, self._semantics):
+            await self._client.patch(path, manifest, kind="apply", manager=MANAGER)
             self._registered.append(path)
-
-    async def _apply(self, path: str, manifest: dict[str, Any]) -> None:
-        await self._client.patch(path, manifest, kind="apply", manager=MANAGER)
 
     async def _handle(self, request: Request) -> AnyResponse:
         try:
@@ -97,21 +93,14 @@ def registration(port: int, ca_pem: bytes, semantics: Semantics) -> list[tuple[s
     """What makes a server on this port of the loopback interface an API of the cluster: paths and manifests."""
     labels = {OWNER_LABEL: MANAGER}
     inside = {"name": _SERVICE, "namespace": _NAMESPACE, "labels": labels}
-    space: dict[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": _NAMESPACE, "labels": labels},
-    }
     service: dict[str, Any] = {  # a real API server takes no loopback address as an endpoint
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": inside,
         "spec": {"type": "ExternalName", "externalName": _HOST},
     }
-    below = f"/api/v1/namespaces/{_NAMESPACE}"
     found: list[tuple[str, dict[str, Any]]] = [
-        (f"/api/v1/namespaces/{_NAMESPACE}", space),
-        (f"{below}/services/{_SERVICE}", service),
+        (_SERVICE_PATH, service),
         (f"{_API_SERVICES}/{API_SERVICE}", _api_service(port, ca_pem, labels)),
     ]
     return semantics.registered(found)
@@ -120,7 +109,7 @@ def registration(port: int, ca_pem: bytes, semantics: Semantics) -> list[tuple[s
 async def unregister(client: Client) -> list[str]:
     """Delete what we registered; returns the names."""
     deleted = []
-    for path in (f"{_API_SERVICES}/{API_SERVICE}", f"/api/v1/namespaces/{_NAMESPACE}"):
+    for path in (f"{_API_SERVICES}/{API_SERVICE}", _SERVICE_PATH):
         found = await find(client, path)
         if found is not None and ours(found):
             await client.delete(path)
