@@ -63,3 +63,13 @@ def test_a_program_for_another_machine_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(MeshError, match=r"cannot start Envoy .*: Exec format error"):
         asyncio.run(envoy.start())
     asyncio.run(envoy.stop())
+
+
+@pytest.mark.parametrize("name", ["in", "listener-of-a-pod-in-a-folder-with-a-long-name" * 8], ids=["short", "long"])
+def test_a_port_that_is_taken_is_told_whole_however_long_the_line_before_it_is(tmp_path: Path, name: str) -> None:
+    log = tmp_path / "envoy.log"
+    told = f"Error adding/updating listener(s) {name}: cannot bind '127.0.0.9:8080': Address already in use"
+    log.write_text(f"[2026-01-01][1][critical] {told}\n[2026-01-01][1][error] exiting\n")
+    with pytest.raises(MeshError) as refusal:
+        Envoy(tmp_path, tmp_path, log).check({"listener_manager.lds.update_rejected": 1})
+    assert refusal.value.what == "Envoy cannot listen on 127.0.0.9:8080: Address already in use"

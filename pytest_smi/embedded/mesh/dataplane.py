@@ -34,6 +34,7 @@ _WORKERS = "listener_manager.workers_started"
 _LISTENERS = "listener_manager.total_listeners_active"
 _CLUSTERS = "cluster_manager.active_clusters"
 _TOPOLOGY_REJECTED = ("listener_manager.lds.update_rejected", "cluster_manager.cds.update_rejected")
+_WORDS_MOST = 300
 _UNBOUND = re.compile(r"cannot bind '(.+?)': (.+)")
 TAKEN_ADVICE = "free that port: ss -lntup shows who has it; ports below 1024 may need root"
 REJECTED = "update_rejected"
@@ -146,7 +147,7 @@ class Envoy:
 
     async def _serving(self, listeners: int, clusters: int) -> bool:
         if self._process is None or self._process.returncode is not None:
-            raise MeshError(f"Envoy ended at once: {self._last_words()}", f"see {self._log_path}")
+            raise MeshError(f"Envoy ended at once: {self._last_words()[:_WORDS_MOST]}", f"see {self._log_path}")
         try:
             found = await self.counters("|".join((_WORKERS, _LISTENERS, _CLUSTERS, REJECTED)))
         except OSError:
@@ -163,14 +164,14 @@ class Envoy:
         words = self._last_words()
         if unbound := _UNBOUND.search(words):
             raise MeshError(f"Envoy cannot listen on {unbound[1]}: {unbound[2]}", TAKEN_ADVICE)
-        raise MeshError(f"Envoy refused its configuration: {words}", f"see {self._log_path}")
+        raise MeshError(f"Envoy refused its configuration: {words[:_WORDS_MOST]}", f"see {self._log_path}")
 
     def _last_words(self) -> str:
         lines = self._log_path.read_text("utf-8", "replace").strip().splitlines()
         # The first of several last words is the reason; the rest is a trace of the stack.
         fatal = [line for line in lines if "[critical]" in line][:1]
         refused = [line for line in lines if "[error]" in line or "rejected" in line][-1:]
-        return next(iter(fatal + refused + lines[-1:]), "no message")[:300]
+        return next(iter(fatal + refused + lines[-1:]), "no message")
 
     async def counters(self, name_filter: str) -> dict[str, int]:
         """Counters and gauges whose name matches the regular expression. Raises OSError while Envoy does not answer."""
