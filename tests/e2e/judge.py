@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from tests.e2e import contents
 from tests.e2e.builds import MODULES, built, sources
 from tests.e2e.folders import HERE, ROOT
+from tests.e2e.snapshot import differences, snapshot
+from tests.e2e.trouble import E2eError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,8 +66,18 @@ def prepare(cluster: Cluster, mesh: Judged) -> None:
 def judge(cluster: Cluster, mesh: Judged, arguments: Sequence[str]) -> int:
     """Run the suite against the mesh, which the run installs and removes; returns pytest's exit status.
 
-    Results go to build/e2e/NAME. `arguments` are pytest's own and may set any of the defaults anew.
+    Results go to build/e2e/NAME. `arguments` are pytest's own and may set any of the defaults anew. Raises E2eError
+    when the cluster is not as it was before the run.
     """
+    before = snapshot(cluster)
+    status = _run(cluster, mesh, arguments)
+    if changed := differences(before, snapshot(cluster)):
+        raise E2eError("\n  ".join([f"pytest ended with status {status}; the cluster is not as it was:", *changed]))
+    print("e2e: every object on the cluster is as it was before the run")
+    return status
+
+
+def _run(cluster: Cluster, mesh: Judged, arguments: Sequence[str]) -> int:
     out = ROOT / "build" / "e2e" / mesh.name
     out.mkdir(parents=True, exist_ok=True)
     given = [
