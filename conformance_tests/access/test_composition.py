@@ -193,5 +193,6 @@ def test_a_route_group_may_serve_several_destinations_apart(
     """Two TrafficTargets share a group: each opens its own destination, and a third stays closed."""
     shared = HTTPRouteGroup("menu", [POUR])
     smi.apply(TrafficTarget("tea", [kettle], teapot, [shared]), TrafficTarget("milk", [intruder], cosy, [shared]))
-    assert_allowed(kettle.get(teapot, "/pour"), intruder.get(cosy, "/pour"))
+    # The one applied last is looked at first: from then on both are in force.
+    assert_allowed(intruder.get(cosy, "/pour"), kettle.get(teapot, "/pour"))
     assert_denied(kettle.get(cosy, "/pour"), intruder.get(teapot, "/pour"))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 BROKEN = frozenset({429, 500, 502, 503, 504})
 _RIGHTS = "grant what `pytest-smi rbac` prints, or name another user's context with --smi-context"
 
+# A field that the definition of a kind does not have: the one refusal of an object that comes as a 500.
+_NOT_TYPED = "failed to create typed patch object"
 _MISSING_RIGHT = re.compile(
     r'User "(?P<user>[^"]+)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)"'
     r'(?: in API group "(?P<group>[^"]*)")?(?: in the namespace "(?P<namespace>[^"]+)")?'
@@ -44,6 +46,8 @@ def explain(code: int, status: Mapping[str, Any], request: str) -> Line:
 def concerns_object(code: int, status: Mapping[str, Any]) -> bool:
     """Whether an error status is a judgement of the object that was sent, and not of the sender or the server."""
     message = str(status.get("message", ""))
+    if code == 500 and _NOT_TYPED in message:
+        return True
     missing = code == 403 and (_MISSING_RIGHT.search(message) or _MISSING_PATH.search(message))
     return 400 <= code < 500 and code not in (401, 429) and not missing
 
@@ -85,6 +89,8 @@ def _forbidden(message: str, plain: str) -> Line:
 def _failing(code: int, plain: str) -> Line:
     if code == 429:
         return Line(f"the API server is too busy: {plain}", "try again when it has less to do")
+    if code == 500 and _NOT_TYPED in plain:
+        return Line(plain, "the kind's definition on the cluster is older, or not what the specification says")
     if code in BROKEN:
         return Line(f"the API server cannot answer: {plain}", "kubectl get --raw='/readyz?verbose' tells its health")
     return Line(plain)

@@ -123,6 +123,12 @@ RBAC = 'tcproutes "x" is forbidden: User "jo" cannot patch resource "tcproutes" 
         (429, "too many requests", False),
         (500, "failed calling webhook", False),
         (503, "unavailable", False),
+        (
+            500,
+            "failed to create typed patch object (tea; Kind=TrafficTarget): .spec.rules[0].matches: field not "
+            "declared in schema",
+            True,
+        ),
     ],
 )
 def test_only_some_refusals_are_a_judgement_of_the_object(code: int, message: str, of_object: bool) -> None:

@@ -46,7 +46,7 @@ class _NotServed(Semantics):
 @fault(
     "crd-prunes-names-of-matches",
     "The CRD of TrafficTarget does not keep the names of matches in a rule",
-    kills={"API-008", "TA-021"},
+    kills={"API-008"},
     may_touch={"API-", "TA-02", "TA-03", "TA-06", "TA-07", "TA-11", "TSC-", "XG-"},
 )
 class _PrunesMatches(Semantics):
