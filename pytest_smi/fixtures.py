@@ -131,7 +131,8 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
     case = _case(request)
     versions = ApiVersions(**case.instance.versions)
     encoding = smi_mesh.header_encoding(smi_workload.cluster, versions.specs)
-    with smi_turns.taken(alone=_needs_to_be_alone(case)):
+    alone = _needs_to_be_alone(case)
+    with smi_turns.taken(alone=alone):
         smi = Smi(smi_workload, smi_mesh, case, versions, encoding)
         smi_workload.smi = smi
         try:
@@ -141,6 +142,8 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
                 smi_workload.cluster.check()
                 if not _stays(request):
                     leave(smi)
+                    if alone and _failed(request):
+                        _mend(case, smi_mesh)
                 smi_mesh.check()
             finally:
                 smi_workload.smi = None
@@ -152,6 +155,20 @@ def _needs_to_be_alone(case: Case) -> bool:
 
     name = case.instance.requirement
     return bool(name) and find(name).alone
+
+
+def _failed(request: pytest.FixtureRequest) -> bool:
+    from pytest_smi.run import TRIAL
+
+    trial = request.node.stash.get(TRIAL, None)
+    return trial is not None and any(phase.kind == "nonconformance" for phase in trial.phases)
+
+
+def _mend(case: Case, mesh: Mesh) -> None:
+    """A mesh that was harmed may need longer than any budget to come back: later tests are not to pay for this one."""
+    if mesh.restartable():
+        with case.step("mend", "restart the control plane, which this test may have harmed"):
+            mesh.restart_control_plane()
 
 
 def _case(request: pytest.FixtureRequest) -> Any:

@@ -129,6 +129,16 @@ def test_a_fault_turns_red_what_it_declares_and_nothing_else(start: Start) -> No
     assert run.results()["mesh"]["fault"] == "ignore-methods"
 
 
+def test_what_a_test_has_harmed_is_mended_before_the_next_one(start: Start) -> None:
+    few = "--smi-requirement=TS-006,TS-007"
+    run = start("--smi-fault=fraction-stops-the-mesh", few, "--smi-timeout=1", "-n0")
+    assert run.status == 1, run.said
+    found = {one["requirement"]: one for one in run.results()["instances"]}
+    assert {name: one["verdict"] for name, one in found.items()} == {"TS-006": "fail", "TS-007": "pass"}
+    mended = {name: [step["kind"] for step in one["evidence"]["steps"]].count("mend") for name, one in found.items()}
+    assert mended == {"TS-006": 1, "TS-007": 0}
+
+
 KNOWN = """
 [[known]]
 id = "TA-007"
