@@ -57,8 +57,18 @@ def _failures(run: Judged) -> list[str]:
 
 def _observed(message: str) -> str:
     """What the failure's message says was observed, folded to one line."""
-    seen = [line.partition(": ")[2] for line in message.splitlines() if line.strip().startswith("observed:")]
-    return f". Observed: {seen[0]}" if seen else ""
+    found = _observation(message)
+    return f". Observed: {found}" if found else ""
+
+
+def _observation(message: str) -> str:
+    found = [line.partition(": ")[2] for line in message.splitlines() if line.strip().startswith("observed:")]
+    return found[0] if found else ""
+
+
+def _seen(message: str) -> str:
+    """An observation in one line: what was noted, or what was observed where something was tried in vain."""
+    return _observation(message) or message.partition("seen: ")[2].partition("\n")[0] or "seen"
 
 
 def _table(runs: Sequence[Judged]) -> list[str]:
@@ -75,7 +85,7 @@ def _cell(run: Judged, identifier: str) -> str:
     keys = [key for key in run.instances if key.partition("[")[0] == identifier]
     verdicts = {run.verdict(key) for key in keys}
     if verdicts == {"observation"}:
-        return "; ".join(sorted({run.message(key).partition("seen: ")[2].splitlines()[0] or "seen" for key in keys}))
+        return "; ".join(sorted({_seen(run.message(key)) for key in keys}))
     return (
         ", ".join(sorted({_MARKS[verdict] for verdict in verdicts} - ({_NONE} if len(verdicts) > 1 else set())))
         or _NONE

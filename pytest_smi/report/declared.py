@@ -49,8 +49,7 @@ class Declared:
 def shipped_lists() -> list[str]:
     """Names of the lists of known failures in this package: those of meshes that were judged."""
     folder = resources.files("pytest_smi.mesh").joinpath("known")
-    entries = folder.iterdir() if folder.is_dir() else ()
-    return sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
+    return sorted(one.name.removesuffix(".toml") for one in folder.iterdir() if one.name.endswith(".toml"))
 
 
 def declared(name_or_path: str | None, folder: Path) -> Declared:
@@ -72,7 +71,7 @@ def _found(name_or_path: str, folder: Path) -> Path:
     if name_or_path not in names:
         raise BadDeclaration(
             f"no list of known failures is called {name_or_path}",
-            f"shipped: {', '.join(names) or 'none'}. Or give the path of a file, e.g. ./known.toml",
+            f"shipped: {', '.join(names)}. Or give the path of a file, e.g. ./known.toml",
         )
     return Path(str(resources.files("pytest_smi.mesh").joinpath("known", f"{name_or_path}.toml")))
 

@@ -26,6 +26,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for mesh in judge.MESHES.values():
         _judging(commands.add_parser(mesh.name, help=f"judge {mesh.name} on a fresh cluster")).set_defaults(mesh=mesh)
+    reference = commands.add_parser("reference", help="judge the reference mesh on a real kube-apiserver")
+    reference.add_argument("pytest", nargs="*", metavar="-- ARGUMENT", help="arguments for pytest, after --")
+    reference.set_defaults(do=lambda given: judge.reference(given.pytest))
     up = commands.add_parser("up", help="start a cluster without a mesh, and keep it")
     up.add_argument("--nodes", type=int, default=1, metavar="N")
     up.set_defaults(do=_up)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,10 +49,15 @@ class Judged:
         }
 
 
+def _osm() -> list[Image]:
+    return [*contents.osm(), contents.envoy(), contents.curl()]
+
+
 MESHES = {
     one.name: one
     for one in (
-        Judged("osm", "osm", lambda: [*contents.osm(), contents.envoy(), contents.curl()]),
+        Judged("osm", "osm", _osm),
+        Judged("osm-permissive", "osm", _osm),
         Judged("traefik-mesh", "traefik-mesh", contents.traefik_mesh),
         Judged("traefik-mesh-no-acl", "traefik-mesh", contents.traefik_mesh),
     )
@@ -77,7 +83,32 @@ def judge(cluster: Cluster, mesh: Judged, arguments: Sequence[str]) -> int:
     return status
 
 
+def reference(arguments: Sequence[str]) -> int:
+    """The embedded cluster on a real kube-apiserver: its own tests, then the suite against the reference mesh.
+
+    Returns the first exit status of pytest that is not 0. It needs no namespaces and no root.
+    """
+    out = ROOT / "build" / "e2e" / "reference"
+    out.mkdir(parents=True, exist_ok=True)
+    judging = ["--smi-mesh=reference", f"--smi-results={out}/results.json", f"--junitxml={out}/junit.xml", "-n", "2"]
+    with tempfile.TemporaryDirectory() as assets:
+        for module, program in (("etcd", "etcd"), ("kubernetes", "kube-apiserver")):
+            Path(assets, program).symlink_to(built(module) / program)
+        environment = {**os.environ, "KUBEBUILDER_ASSETS": assets}
+        for words in (["tests/realapi"], [*judging, *arguments]):
+            command = [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", *words]
+            if status := subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:
+                return status
+    return 0
+
+
 def _run(cluster: Cluster, mesh: Judged, arguments: Sequence[str]) -> int:
+    command, environment = invocation(cluster, mesh, arguments)
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def invocation(cluster: Cluster, mesh: Judged, arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The command, to be run in the repository's root, and its environment."""
     out = ROOT / "build" / "e2e" / mesh.name
     out.mkdir(parents=True, exist_ok=True)
     given = [
@@ -93,4 +124,4 @@ def _run(cluster: Cluster, mesh: Judged, arguments: Sequence[str]) -> int:
     programs = f"{built('helm')}:{built('kubernetes')}:{os.environ['PATH']}"
     environment = {**os.environ, **mesh.environment(), "PATH": programs}
     command = [*cluster.first.reaching(), sys.executable, "-m", "pytest", *given, *workers, *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    return command, environment

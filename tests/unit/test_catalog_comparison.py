@@ -36,3 +36,9 @@ def test_only_what_meshes_answer_otherwise_stands_side_by_side() -> None:
     assert [row.split()[1] for row in rows] == ["TA-005", "TA-051"]
     assert rows[0].endswith("| **FAIL** | pass |")
     assert rows[1].endswith("| mode: any | mode: none |")
+
+
+def test_what_was_tried_in_vain_is_shown_by_what_was_observed() -> None:
+    told = f"warning: not done, and not required (level should): {SAID}"
+    page = comparison_page([judged("osm", TA_005=("observation", told)), TWO], "")
+    assert "| 3 x 200 in 3 requests | pass |" in page

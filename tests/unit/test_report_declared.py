@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from pytest_smi.catalog.judged import read as read_results
 from pytest_smi.evidence import Instance
-from pytest_smi.report.declared import BadDeclaration, Declared, declared
+from pytest_smi.report.declared import BadDeclaration, Declared, declared, shipped_lists
 from pytest_smi.report.record import Known
 from pytest_smi.spec.catalogue import UnknownRequirement
 
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
 ENTRY = '[[known]]\nid = "{id}"\nreason = "it forgets"\nissue = "https://example.org/1"\n'
 
 
@@ -73,3 +75,11 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_name_is_refused_with_those_that_ship(tmp_path: Path) -> None:
     with pytest.raises(BadDeclaration, match="no list of known failures is called nobody"):
         declared("nobody", tmp_path)
+
+
+@pytest.mark.parametrize("mesh", shipped_lists())
+def test_a_shipped_list_names_what_its_mesh_failed_in_the_published_run(tmp_path: Path, mesh: str) -> None:
+    run = read_results(RESULTS / f"{mesh}.json")
+    failed = {key for key in run.instances if run.verdict(key) in ("fail", "known-failure")}
+    known = declared(mesh, tmp_path).known
+    assert {key.partition("[")[0] if key.partition("[")[0] in known else key for key in failed} == known.keys()
