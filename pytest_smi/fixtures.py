@@ -123,7 +123,7 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
     A cluster or mesh of ours that has ended, before the test or during it, is an error and no verdict.
     """
     from pytest_smi.spec.releases import ApiVersions
-    from pytest_smi.workload.leave import leave
+    from pytest_smi.workload.leave import catch_up, leave
     from pytest_smi.workload.smi import Smi
 
     smi_workload.cluster.check()
@@ -131,7 +131,7 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
     case = _case(request)
     versions = ApiVersions(**case.instance.versions)
     encoding = smi_mesh.header_encoding(smi_workload.cluster, versions.specs)
-    alone = _needs_to_be_alone(case)
+    alone, restarts = _needs_to_be_alone(case), smi_mesh.restarts
     with smi_turns.taken(alone=alone):
         smi = Smi(smi_workload, smi_mesh, case, versions, encoding)
         smi_workload.smi = smi
@@ -144,6 +144,8 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
                     leave(smi)
                     if alone and _failed(request):
                         _mend(case, smi_mesh)
+                    if smi_mesh.restarts > restarts:
+                        catch_up(smi)
                 smi_mesh.check()
             finally:
                 smi_workload.smi = None

@@ -25,7 +25,10 @@ _READY_SECONDS = 60.0
 
 
 class Mesh:
-    """The mesh under test. `version` is read from what runs; `flags` are those that name it to pytest."""
+    """The mesh under test. `version` is read from what runs; `flags` are those that name it to pytest.
+
+    `restarts` counts the restarts of its control plane in this process.
+    """
 
     def __init__(
         self, profile: Profile, cluster: Cluster, state: Path, fault: str | None = None, flags: str | None = None
@@ -34,6 +37,7 @@ class Mesh:
         self.cluster = cluster
         self.flags = flags or f"--smi-mesh={profile.name}"
         self.version = UNKNOWN
+        self.restarts = 0
         self._facts: dict[str, Any] = {}
         self._log = state / "mesh.log"
         self._process: Companion | None = None
@@ -81,6 +85,7 @@ class Mesh:
 
         Raises MeshError for a mesh that somebody else brought, or whose profile does not say how.
         """
+        self.restarts += 1
         if self._process is None:
             restart(self.cluster, self.profile)
         else:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from pytest_smi.spec.resources import TrafficSplit
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_smi.workload.smi import Smi
 
 _PAUSE = 0.005
+_SAMPLE = 16
+_BUDGETS = 3.0
 
 
 def leave(smi: Smi) -> None:
@@ -32,3 +38,34 @@ def leave(smi: Smi) -> None:
                     smi.scene.revokes = False  # seen once; waiting again in every test would tell nothing new
                     return
                 time.sleep(_PAUSE)  # the interval of a poll with a deadline
+
+
+def catch_up(smi: Smi) -> None:
+    """See one change of policy come into force after a restart of the control plane: later tests count on that.
+
+    Proxies may back off from a control plane that is away, and come back later than any test waits (Traefik's do).
+    Waits for some budgets; judges nothing.
+    """
+    with smi.case.step("mend", "see a change followed again after the restart") as step:
+        followed = _change(smi)
+        patience = _BUDGETS * smi.settle.seconds
+        deadline = time.monotonic() + patience
+        while not followed():
+            if time.monotonic() > deadline:
+                step.details["not followed within"] = patience
+                break
+            time.sleep(_PAUSE)  # the interval of a poll with a deadline
+    leave(smi)
+
+
+def _change(smi: Smi) -> Callable[[], bool]:
+    """Apply something that can be seen, in the part of SMI that the mesh serves; returns whether it is in force."""
+    kettle, china = smi.workload("kettle"), smi.workload("teapot-china")
+    if smi.versions.access:
+        smi.allow(kettle, to=[china], name="after-restart")
+        call = kettle.get(china)
+        smi.granted[call.pod.name, call.target.host, call.request.protocol, call.request.port] = call
+        return lambda: call.served(call.send(1)[0])
+    split = kettle.get(smi.scene.service("teapots", smi.namespace))
+    smi.apply(TrafficSplit("after-restart", split.target, {china: 1}))
+    return lambda: {smi.scene.holder(pod) for pod in split.sample(_SAMPLE).pods} == {china}
