@@ -20,7 +20,7 @@ test: .venv/ready
 	$(BIN)/pytest tests/unit -q -n 2
 	$(BIN)/pytest tests/plugin tests/embedded -q -n 2
 	$(BIN)/pytest --smi-mesh=reference --smi-release=all -q -n 2 -p no:hypothesispytest
-	SMI_KILLS=survival $(BIN)/pytest tests/kills -q -n 2 -p no:hypothesispytest
+	$(BIN)/pytest tests/kills -q -n 2 -p no:hypothesispytest
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'

@@ -4,7 +4,6 @@ from pytest_smi import (
     ANY,
     HTTPRouteGroup,
     Smi,
-    Target,
     TrafficSplit,
     TrafficTarget,
     Workload,
@@ -51,8 +50,9 @@ def test_a_grant_holds_by_way_of_the_root_and_of_the_backend(
     """A grant is about pods, not about the Service by which they are reached."""
     smi.allow(kettle, to=[glass])
     smi.apply(TrafficSplit("pour", "teapots", {glass: 1}))
-    teapots: Target = smi.scene.target("teapots", smi.namespace, glass)
-    assert_allowed(kettle.get(teapots), kettle.get(glass))
+    teapots = smi.scene.service("teapots", smi.namespace)
+    assert_only(kettle.get(teapots), glass)
+    assert_allowed(kettle.get(glass))
     assert_denied(intruder.get(teapots), intruder.get(glass))
 
 

@@ -47,7 +47,7 @@ class _NotServed(Semantics):
     "crd-prunes-names-of-matches",
     "The CRD of TrafficTarget does not keep the names of matches in a rule",
     kills={"API-008"},
-    may_touch={"API-", "TA-02", "TA-03", "TA-06", "TA-07", "TA-11", "TSC-", "XG-"},
+    may_touch={"API-", "TA-", "TM-", "TS-", "TSC-", "XG-"},
 )
 class _PrunesMatches(Semantics):
     def crds(self, crds: list[dict[str, Any]]) -> list[dict[str, Any]]:

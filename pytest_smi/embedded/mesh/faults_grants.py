@@ -86,7 +86,7 @@ class _WrittenOut(Semantics):
     "fewest-routes-win",
     "Of several TrafficTargets for one destination only the one with the fewest routes counts",
     kills={"TA-028"},
-    may_touch=_GRANTING | {"TS-0"},
+    may_touch=_GRANTING | {"API-017", "TS-0"},
 )
 class _FewestWin(Semantics):
     def combine(self, allowances: Sequence[Allowance]) -> Sequence[Allowance]:
@@ -237,7 +237,7 @@ class _MissingSource(Semantics):
     "missing-destination-stops-the-namespace",
     "While a TrafficTarget has a destination without pods, none of its namespace counts",
     kills={"TA-073"},
-    may_touch={"TA-0", "TA-15", "TA-16", "TA-17"},
+    may_touch={"TA-0", "TA-15", "TA-16", "TA-17", "TS-039"},
 )
 class _MissingDestination(Semantics):
     def destinations(self, snapshot: Snapshot, target: Manifest, pods: Sequence[Pod]) -> list[Pod]:

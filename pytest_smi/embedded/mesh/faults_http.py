@@ -111,7 +111,7 @@ class _LiteralStar(Semantics):
     "ignore-headers",
     "Header filters are ignored",
     kills={"TA-034", "TSC-040", "TSC-041", "TSC-042", "TSC-043", "TSC-050", "TSC-051", "TS-081"},
-    may_touch={"TA-096", "TSC-04", "TSC-05", "TS-08", "TS-090"},
+    may_touch={"TA-096", "TSC-04", "TSC-05", "TS-08", "TS-09"},
 )
 class _IgnoreHeaders(Semantics):
     def http_match(self, match: Manifest) -> HttpMatch | None:
@@ -222,7 +222,7 @@ class _MatchesMixed(Semantics):
     "missing-route-fails-open",
     "A rule that names an absent route grants everything",
     kills={"TA-066", "TA-068", "TA-070"},
-    may_touch={"TA-06", "TA-07"},
+    may_touch={"API-017", "TA-06", "TA-07"},
 )
 class _MissingRoute(Semantics):
     def missing_route(self, rule: Manifest) -> Manifest | None:

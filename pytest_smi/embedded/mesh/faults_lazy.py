@@ -51,6 +51,7 @@ class _Leaks(Semantics):
     "judges-marked-requests-only",
     "Requests without the header by which this suite knows its own are let in",
     kills={"TA-094"},
+    may_touch={"TA-053"},
 )
 class _MarkedOnly(Semantics):
     def enforced(self, pod: Pod, replicas: Sequence[Pod], grants: tuple[Grant, ...]) -> tuple[Grant, ...]:

@@ -45,7 +45,7 @@ class Frozen(Semantics):
     "stale-route-edit",
     "Edits of route objects are not followed",
     kills={"TA-114", "TS-090"},
-    may_touch={"TA-06", "TA-113", "TSC-"},
+    may_touch={"TA-06", "TA-113", "TA-121", "TSC-"},
 )
 class _StaleRoutes(Frozen):
     kinds = _ROUTES

@@ -99,7 +99,7 @@ class _AnyBinding(Semantics):
     "crd-requires-a-status",
     "The CRD of TrafficSplit wants a status in every object",
     kills={"API-007", "API-028"},
-    may_touch=_API | {"TS-"},
+    may_touch=_API | {"TM-", "TS-", "XG-"},
 )
 class _NeedsStatus(Semantics):
     def crds(self, crds: list[dict[str, Any]]) -> list[dict[str, Any]]:

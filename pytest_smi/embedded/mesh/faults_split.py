@@ -86,7 +86,7 @@ class _Sticky(Semantics):
     "split-first-port-only",
     "Of the ports of a root that speak one protocol only the lowest is split",
     kills={"TS-052"},
-    may_touch={"TS-04", "TS-05"},
+    may_touch={"TS-04", "TS-05", "XG-010"},
 )
 class _FirstPort(Semantics):
     def shares(self, services: Mapping[ServiceKey, ServicePort], split: Manifest, root: ServicePort) -> Shares:

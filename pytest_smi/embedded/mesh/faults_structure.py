@@ -154,6 +154,7 @@ class _ByClient(Semantics):
     "split-by-connection",
     "A backend is chosen once for each connection, also where a connection carries many requests",
     kills={"TS-041", "TS-043"},
+    may_touch={"XG-010"},
 )
 class _ByConnection(Semantics):
     def choice(self) -> Literal["request", "connection", "client"]:
