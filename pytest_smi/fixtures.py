@@ -131,7 +131,7 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
     case = _case(request)
     versions = ApiVersions(**case.instance.versions)
     encoding = smi_mesh.header_encoding(smi_workload.cluster, versions.specs)
-    alone, restarts = _needs_to_be_alone(case), smi_mesh.restarts
+    alone, restarts = _needs_to_be_alone(case, smi_mesh), smi_mesh.restarts
     with smi_turns.taken(alone=alone):
         smi = Smi(smi_workload, smi_mesh, case, versions, encoding)
         smi_workload.smi = smi
@@ -151,12 +151,12 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
                 smi_workload.smi = None
 
 
-def _needs_to_be_alone(case: Case) -> bool:
-    """Whether the test may disturb every other one on the same cluster."""
+def _needs_to_be_alone(case: Case, mesh: Mesh) -> bool:
+    """Whether the test may disturb every other one on the same cluster: always, or with this mesh."""
     from pytest_smi.spec.catalogue import find
 
     name = case.instance.requirement
-    return bool(name) and find(name).alone
+    return bool(name) and (find(name).alone or name in mesh.profile.alone)
 
 
 def _failed(request: pytest.FixtureRequest) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_smi import jsonpath
 from pytest_smi.mesh.objects import REMAINS
 from pytest_smi.mesh.tables import Table, nearest
+from pytest_smi.spec.catalogue import catalogue
 
 if TYPE_CHECKING:
     from pytest_smi.mesh.profile import Profile
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _NEEDED = {"helm": "chart", "manifests": "manifests", "command": "commands"}
 _HOW = ("equals", "differs", "contains", "lacks")
+_CATALOGUE = "pytest-smi catalog lists them"
 _FILL = {"service": "s", "namespace": "n"}
 
 
@@ -38,6 +40,11 @@ def check(profile: Profile, where: str) -> None:
             raise Table(where, "uninstall").wrong(f"remains = {pattern!r}: not Kind/NAME", nearest(kind, REMAINS))
     if any(one.apply for one in profile.uninstall.commands):
         raise Table(where, "uninstall.commands").wrong("apply creates objects, which no uninstall does", "leave it out")
+    for identifier in profile.alone:
+        if identifier not in catalogue():
+            raise Table(where).wrong(
+                f"alone = {identifier!r}: no such requirement", nearest(identifier, catalogue(), _CATALOGUE)
+            )
     _namespace(profile, Table(where))
 
 

@@ -29,6 +29,11 @@ class Profile:
     cluster: str = key("where to run when --smi-cluster does not say", default="kubeconfig")
     features: Features = key("what it lacks", default_factory=Features)
     settle: Settle = key("how fast it is", default_factory=Settle)
+    alone: tuple[str, ...] = key(
+        "requirements whose tests would disturb others on one cluster with this mesh: nothing runs beside them",
+        default=(),
+        example='["TA-072"]',
+    )
     onboarding: Onboarding = key("what makes a workload part of it", default_factory=Onboarding)
     injection: Injection = key("what shows that a pod is part of it", default_factory=Injection)
     addressing: Addressing = key("how it is called", default_factory=Addressing)

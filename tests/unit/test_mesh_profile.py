@@ -82,3 +82,12 @@ def test_what_is_no_toml_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_refused() -> None:
     with pytest.raises(MeshError, match="cannot be read"):
         load_profile("./no-such.toml")
+
+
+@pytest.mark.parametrize(
+    ("identifier", "advice"), [("TA-0072", "did you mean TA-072?"), ("zzz", "pytest-smi catalog lists them")]
+)
+def test_a_test_that_is_to_run_alone_must_exist(tmp_path: Path, identifier: str, advice: str) -> None:
+    told = refusal(tmp_path, f'name = "mine"\nalone = ["{identifier}"]\n[versions]\naccess = ["v1alpha3"]\n')
+    assert f"alone = '{identifier}': no such requirement" in told
+    assert advice in told
