@@ -46,7 +46,7 @@ def catch_up(smi: Smi) -> None:
     Proxies may back off from a control plane that is away, and come back later than any test waits (Traefik's do).
     Waits for some budgets; judges nothing.
     """
-    with smi.case.step("mend", "see a change followed again after the restart") as step:
+    with smi.case.step("catch up", "see a change followed again after the restart") as step:
         followed = _change(smi)
         patience = _BUDGETS * smi.settle.seconds
         deadline = time.monotonic() + patience
