@@ -25,11 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Judged:
-    """A mesh that can be judged here: its profile, the module that it is built from, and its images."""
+    """A mesh that can be judged here: its profile, the module it is built from, its images, and its judges.
+
+    `workers` judge it; 0: one process, for a mesh on which one test's policy can fail another's.
+    """
 
     name: str
     module: str
     images: Callable[[], list[Image]]
+    workers: int = 4
 
     @property
     def profile(self) -> Path:
@@ -58,7 +62,7 @@ MESHES = {
     for one in (
         Judged("osm", "osm", _osm),
         Judged("osm-permissive", "osm", _osm),
-        Judged("traefik-mesh", "traefik-mesh", contents.traefik_mesh),
+        Judged("traefik-mesh", "traefik-mesh", contents.traefik_mesh, workers=0),
         Judged("traefik-mesh-no-acl", "traefik-mesh", contents.traefik_mesh),
     )
 }
@@ -120,7 +124,7 @@ def invocation(cluster: Cluster, mesh: Judged, arguments: Sequence[str]) -> tupl
         f"--junitxml={out}/junit.xml",
         *("-p", "no:hypothesispytest"),
     ]
-    workers = [] if any(one.startswith(("-n", "--numprocesses")) for one in arguments) else ["-n", "4"]
+    workers = [] if any(one.startswith(("-n", "--numprocesses")) for one in arguments) else ["-n", str(mesh.workers)]
     programs = f"{built('helm')}:{built('kubernetes')}:{os.environ['PATH']}"
     environment = {**os.environ, **mesh.environment(), "PATH": programs}
     command = [*cluster.first.reaching(), sys.executable, "-m", "pytest", *given, *workers, *arguments]
