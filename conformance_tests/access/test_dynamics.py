@@ -122,12 +122,15 @@ def test_new_source_pods_are_allowed(smi: Smi, kettle: Workload, intruder: Workl
 
 
 @requirement("TA-117")
-def test_another_service_account_makes_another_client(smi: Smi, kettle: Workload, teapot: Workload) -> None:
-    """A client that is deployed anew under an unlisted ServiceAccount is denied."""
-    smi.apply(TrafficTarget("tea", [kettle], teapot, [POUR]))
-    for account, check in (("kettle", assert_allowed), ("intruder", assert_denied)):
+def test_another_service_account_makes_another_client(
+    smi: Smi, kettle: Workload, intruder: Workload, teapot: Workload
+) -> None:
+    """A client that is deployed anew under another ServiceAccount may do what that may, and nothing else."""
+    smi.apply(TrafficTarget("tea", [kettle], teapot, [POUR]), TrafficTarget("milk", [intruder], teapot, [STIR]))
+    for account, granted, other in (("kettle", "/pour", "/stir"), ("intruder", "/stir", "/pour")):
         with smi.deployed(Deployed("turncoat", smi.namespace, account, service=False)) as (turncoat,):
-            check(turncoat.get(teapot, "/pour"))
+            assert_allowed(turncoat.get(teapot, granted))  # from here on the mesh knows who it is
+            assert_denied(turncoat.get(teapot, other))
 
 
 @requirement("TA-118")
