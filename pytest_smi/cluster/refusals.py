@@ -46,10 +46,12 @@ def explain(code: int, status: Mapping[str, Any], request: str) -> Line:
 def concerns_object(code: int, status: Mapping[str, Any]) -> bool:
     """Whether an error status is a judgement of the object that was sent, and not of the sender or the server."""
     message = str(status.get("message", ""))
-    if code == 500 and _NOT_TYPED in message:
-        return True
     missing = code == 403 and (_MISSING_RIGHT.search(message) or _MISSING_PATH.search(message))
-    return 400 <= code < 500 and code not in (401, 429) and not missing
+    return _untyped(code, message) or (400 <= code < 500 and code not in (401, 429) and not missing)
+
+
+def _untyped(code: int, message: str) -> bool:
+    return code == 500 and _NOT_TYPED in message
 
 
 def _of_webhook(message: str, plain: str) -> Line | None:
@@ -89,7 +91,7 @@ def _forbidden(message: str, plain: str) -> Line:
 def _failing(code: int, plain: str) -> Line:
     if code == 429:
         return Line(f"the API server is too busy: {plain}", "try again when it has less to do")
-    if code == 500 and _NOT_TYPED in plain:
+    if _untyped(code, plain):
         return Line(plain, "the kind's definition on the cluster is older, or not what the specification says")
     if code in BROKEN:
         return Line(f"the API server cannot answer: {plain}", "kubectl get --raw='/readyz?verbose' tells its health")
