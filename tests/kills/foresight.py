@@ -41,7 +41,16 @@ _Step = tuple[str | None, Snapshot, Policy]
 
 def touched(fault: str, recordings: Iterable[Path], looked_at: Collection[str]) -> set[str]:
     """Those of the requirements `looked_at` whose tests the fault can touch."""
+    if not _decides(fault):
+        return set()
     return {one for path in recordings for one in _touched(fault, _steps(path), looked_at)}
+
+
+def _decides(fault: str) -> bool:
+    """Whether a policy can be another one with the fault."""
+    kinds = type(semantics_of(fault)).__mro__
+    changed = {name for kind in kinds[: kinds.index(Semantics)] for name in vars(kind) if not name.startswith("_")}
+    return not changed <= {*_SEEN_IN, "crds"}
 
 
 def _touched(fault: str, steps: list[_Step], looked_at: Collection[str]) -> set[str]:

@@ -187,7 +187,7 @@ class _FirstTarget(Semantics):
     "cross-product",
     "Sources and rules of all TrafficTargets for one destination are mixed",
     kills={"TA-026"},
-    may_touch={"TA-02", "TA-05", "TA-06", "TA-119", "TA-16", "TA-17", "TSC-", "XG-"},
+    may_touch={"TA-02", "TA-05", "TA-06", "TA-117", "TA-119", "TA-16", "TA-17", "TSC-", "XG-"},
 )
 class _CrossProduct(Semantics):
     def combine(self, allowances: Sequence[Allowance]) -> Sequence[Allowance]:
