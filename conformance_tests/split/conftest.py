@@ -30,6 +30,12 @@ def streams(smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass:
 
 
 @pytest.fixture
+def single_port_root(smi: Smi, teapots: Target, china: Workload, glass: Workload, clay: Workload) -> Target:
+    """A root over the same pods with port 8080 alone: backends that have no other leave nothing of it unserved."""
+    return smi.service(smi.fresh("pots"), {"app": "teapots"}, china, glass, clay, ports=[port(8080)])
+
+
+@pytest.fixture
 def fence(
     smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload, clay: Workload
 ) -> Callable[[], None]:

@@ -69,12 +69,12 @@ def test_ports_are_matched_one_by_one(
 
 @requirement("TS-054")
 def test_each_backend_maps_the_port_to_its_own_target_port(
-    smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload
+    smi: Smi, kettle: Workload, single_port_root: Target, glass: Workload
 ) -> None:
     """The root's 8080 leads to 9090 in the pods of a backend whose Service says so."""
     mapped = smi.service("glass-mapped", {"version": "glass"}, glass, ports=[port(8080, target=9090)])
-    smi.apply(TrafficSplit("pour", teapots, {mapped: 1}))
-    call = kettle.get(teapots, port=8080)
+    smi.apply(TrafficSplit("pour", single_port_root, {mapped: 1}))
+    call = kettle.get(single_port_root, port=8080)
     assert_only(call, glass)
     got = call.answer()["port"]
     assert_that(smi, got == 9090, "the backend's own target port 9090 answers", got)
@@ -82,12 +82,12 @@ def test_each_backend_maps_the_port_to_its_own_target_port(
 
 @requirement("TS-055")
 def test_names_of_ports_do_not_matter(
-    smi: Smi, kettle: Workload, teapots: Target, china: Workload, glass: Workload
+    smi: Smi, kettle: Workload, single_port_root: Target, china: Workload, glass: Workload
 ) -> None:
     """The document matches ports, not their names: 8080 under another name is 8080."""
     renamed = smi.service("glass-renamed", {"version": "glass"}, glass, ports=[{**port(8080), "name": "brew"}])
-    smi.apply(TrafficSplit("pour", teapots, {china: 50, renamed: 50}))
-    assert_shares(kettle.get(teapots), {china: 50, glass: 50}, within=0.15)
+    smi.apply(TrafficSplit("pour", single_port_root, {china: 50, renamed: 50}))
+    assert_shares(kettle.get(single_port_root), {china: 50, glass: 50}, within=0.15)
 
 
 @requirement("TS-056")

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import importlib.metadata
+import shutil
+import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
 from tests.e2e.builds import MODULES, built, sources
+from tests.e2e.folders import ROOT, cache
 from tests.e2e.images import Image
 from tests.e2e.node import PAUSE
 from tests.e2e.trouble import E2eError
 
 LOCAL = "pytest-smi.local"
 SAMPLE_APP = "docker.io/library/python:3.13-slim"
+SUITE = f"{LOCAL}/pytest-smi:checkout"
 COREDNS = f"{LOCAL}/coredns:{MODULES['coredns'].version}"
 TRAEFIK_MESH = f"{LOCAL}/traefik-mesh:{MODULES['traefik-mesh'].version}"
 TRAEFIK = f"{LOCAL}/traefik:{MODULES['traefik'].version}"
 ENVOY = f"{LOCAL}/envoy:wheel"
 CURL = f"{LOCAL}/curl:debian"
 _BUSYBOX = "/usr/bin/busybox"
+_VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
+_PACKAGES = f"/usr/local/lib/{_VERSION}/site-packages"
 _NOT_IN_IMAGES = frozenset(
     {"site-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3"}
 )
@@ -48,18 +54,33 @@ def curl() -> Image:
 
 def sample_app() -> Image:
     """Python as it runs here, with the one package that the sample application can use."""
-    image = Image(SAMPLE_APP)
-    _add_shell(image)
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    program = Path(sys.executable).resolve()
-    image.add(f"/usr/local/bin/{version}", program)
-    image.links["/usr/local/bin/python3"] = version
-    standard = Path(sysconfig.get_path("stdlib"))
-    image.add_tree(f"/usr/local/lib/{version}", standard, without=_NOT_IN_IMAGES)
+    image = _python(SAMPLE_APP)
     for package in ("h2", "hpack", "hyperframe"):
         found = importlib.metadata.distribution(package).locate_file(package)
-        image.add_tree(f"/usr/local/lib/{version}/site-packages/{package}", Path(str(found)))
+        image.add_tree(f"{_PACKAGES}/{package}", Path(str(found)))
     _to_usual_places(image)
+    return image
+
+
+def suite() -> Image:
+    """This package with what it depends on, as `deploy/Dockerfile` installs it."""
+    folder = cache() / "suite"
+    shutil.rmtree(folder, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", f"--target={folder}", str(ROOT)]
+    if subprocess.run(pip, check=False).returncode:
+        raise E2eError("pip could not install this package into a folder: see above")
+    image = _python(SUITE)
+    image.add_tree(_PACKAGES, folder)
+    _to_usual_places(image)
+    return image
+
+
+def _python(name: str) -> Image:
+    image = Image(name)
+    _add_shell(image)
+    image.add(f"/usr/local/bin/{_VERSION}", Path(sys.executable).resolve())
+    image.links["/usr/local/bin/python3"] = _VERSION
+    image.add_tree(f"/usr/local/lib/{_VERSION}", Path(sysconfig.get_path("stdlib")), without=_NOT_IN_IMAGES)
     return image
 
 

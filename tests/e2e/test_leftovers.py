@@ -12,28 +12,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.cluster import Cluster, found
+from tests.e2e.cluster import Cluster
 from tests.e2e.folders import ROOT
-from tests.e2e.judge import MESHES, invocation, prepare
+from tests.e2e.judge import MESHES, invocation
 from tests.e2e.snapshot import Objects, differences, snapshot
-from tests.e2e.trouble import E2eError, until
+from tests.e2e.trouble import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MESH = MESHES["osm"]
 INSTALL_SECONDS, END_SECONDS, CLEAN_SECONDS = 180.0, 120.0, 300.0
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Cluster:
-    """The one that runs, with what OSM is made of."""
-    try:
-        running = found()
-    except E2eError as fault:
-        pytest.fail(str(fault))
-    prepare(running, MESH)
-    return running
 
 
 @pytest.fixture

@@ -15,13 +15,19 @@ FAULTS = {one["name"]: set(one["kills"]) for one in listing()}
 
 
 def test_the_page_has_a_table_for_each_area() -> None:
-    assert re.findall(r"^## (.+)$", PAGE, re.MULTILINE)[:4] == ["Access", "Specs", "Split", "API and versions"]
+    assert re.findall(r"^## (.+)$", PAGE, re.MULTILINE)[:5] == [
+        "Access",
+        "Specs",
+        "Split",
+        "API and versions",
+        "Metrics",
+    ]
     assert len(ROWS) > 40
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row[3]).strip())
 def test_each_way_is_played_by_faults_that_these_requirements_kill(row: list[str]) -> None:
-    ids = set(re.findall(r"\b(?:TA|TSC|TS|API|XG)-\d{3}\b", row[2]))
+    ids = set(re.findall(r"\b(?:TA|TSC|TS|API|XG|TM)-\d{3}\b", row[2]))
     faults = re.findall(r"`([a-z0-9-]+)`", row[3])
     assert ids
     assert faults
