@@ -53,6 +53,7 @@ def _under(path: str, *names: str) -> dict[str, str]:
 
 
 _KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
+_SONOBUOY = "github.com/vmware-tanzu/sonobuoy"
 _OSM = ("osm-bootstrap", "osm-controller", "osm-healthcheck", "osm-injector", "osm-preinstall")
 MODULES = {
     one.folder: one
@@ -61,6 +62,7 @@ MODULES = {
         Module("etcd", "go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/server/v3"}),
         Module("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"}),
         Module("helm", "helm.sh/helm/v3", _under("helm.sh/helm/v3", "helm")),
+        Module("sonobuoy", _SONOBUOY, {"sonobuoy": _SONOBUOY}),
         Module("osm", "github.com/openservicemesh/osm", _under("github.com/openservicemesh/osm", *_OSM)),
         Module("traefik-mesh", "github.com/traefik/mesh", {"traefik-mesh": "github.com/traefik/mesh/cmd/mesh"}),
         Module("traefik", "github.com/traefik/traefik/v2", {"traefik": "github.com/traefik/traefik/v2/cmd/traefik"}),

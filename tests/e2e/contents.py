@@ -17,6 +17,7 @@ from tests.e2e.trouble import E2eError
 
 LOCAL = "pytest-smi.local"
 SAMPLE_APP = "docker.io/library/python:3.13-slim"
+SONOBUOY = f"{LOCAL}/sonobuoy:{MODULES['sonobuoy'].version}"
 SUITE = f"{LOCAL}/pytest-smi:checkout"
 COREDNS = f"{LOCAL}/coredns:{MODULES['coredns'].version}"
 TRAEFIK_MESH = f"{LOCAL}/traefik-mesh:{MODULES['traefik-mesh'].version}"
@@ -72,6 +73,13 @@ def suite() -> Image:
     image = _python(SUITE)
     image.add_tree(_PACKAGES, folder)
     _to_usual_places(image)
+    return image
+
+
+def sonobuoy() -> Image:
+    """Sonobuoy, as aggregator and as the worker beside a plugin."""
+    image = Image(SONOBUOY, command=("/sonobuoy",))
+    image.add("/sonobuoy", built("sonobuoy") / "sonobuoy")
     return image
 
 

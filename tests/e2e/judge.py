@@ -63,6 +63,7 @@ MESHES = {
         Judged("osm", "osm", _osm),
         Judged("osm-permissive", "osm", _osm),
         Judged("traefik-mesh", "traefik-mesh", contents.traefik_mesh, workers=0),
+        Judged("traefik-mesh-acl-off", "traefik-mesh", contents.traefik_mesh, workers=0),
         Judged("traefik-mesh-no-acl", "traefik-mesh", contents.traefik_mesh),
     )
 }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e import contents
+from tests.e2e.builds import built
 from tests.e2e.folders import ROOT
 from tests.e2e.judge import MESHES, invocation
 from tests.e2e.trouble import until
@@ -28,10 +29,10 @@ PASSING = ("API-001", "API-011", "TA-001", "TA-005", "TA-013", "TA-112", "TS-001
 """Of each area something that OSM does: rights to create, change, scale, read logs and forward ports are all used."""
 
 
-@pytest.fixture
-def osm(cluster: Cluster, tmp_path: Path) -> Iterator[None]:
+@pytest.fixture(scope="module")
+def osm(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """OSM on the cluster, kept there by a run that waits."""
-    output = tmp_path / "output"
+    output = tmp_path_factory.mktemp("osm") / "output"
     command, environment = invocation(cluster, MESHES["osm"], ["-n", "0", "--smi-keep", "--smi-requirement=TA-001"])
     with output.open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
@@ -76,6 +77,28 @@ def test_the_suite_runs_inside_the_cluster_with_no_more_rights_than_it_prints(
     assert {one["requirement"]: one["verdict"] for one in results["instances"]} == dict.fromkeys(PASSING, "pass")
     assert results["exit"]["status"] == 0
     assert cluster.kubectl("get", "namespaces", "-o", "name").count("/tea") == 2, "the Job has left its scene"
+
+
+@pytest.mark.usefixtures("osm")
+def test_sonobuoy_runs_the_plugin_and_reads_its_results(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.load([contents.suite(), contents.sonobuoy()])
+    chosen = " ".join(f"--smi-requirement={one}" for one in PASSING)
+    told = {"SMI_MESH": "osm", "SMI_IMAGE": contents.SUITE, "PYTEST_ADDOPTS": chosen}
+    words = [f"--plugin={ROOT / 'deploy' / 'sonobuoy-plugin.yaml'}", f"--plugin-image=smi:{contents.SUITE}"]
+    words += [f"--plugin-env=smi.{name}={value}" for name, value in told.items()]
+    try:
+        _sonobuoy(cluster, "run", *words, f"--sonobuoy-image={contents.SONOBUOY}", "--skip-preflight", "--wait=10")
+        until(lambda: _sonobuoy(cluster, "status").count("complete") >= 1, END_SECONDS, "Sonobuoy to pack its results")
+        _sonobuoy(cluster, "retrieve", str(tmp_path), "--filename=results.tar.gz")
+        told_of = _sonobuoy(cluster, "results", str(tmp_path / "results.tar.gz"), "--plugin=smi")
+    finally:
+        _sonobuoy(cluster, "delete", "--wait=3")
+    assert f"Status: passed\nTotal: {len(PASSING)}\nPassed: {len(PASSING)}\n" in told_of
+
+
+def _sonobuoy(cluster: Cluster, *words: str) -> str:
+    program = str(built("sonobuoy") / "sonobuoy")
+    return cluster.first.run(program, *words, f"--kubeconfig={cluster.kubeconfig}", seconds=RUN_SECONDS)
 
 
 def _ours(*words: str, data: str | None = None) -> str:
