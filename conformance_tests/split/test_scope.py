@@ -11,6 +11,7 @@ from pytest_smi import (
     Target,
     TrafficSplit,
     Workload,
+    assert_allowed,
     assert_only,
     assert_reaches,
     assert_that,
@@ -125,12 +126,14 @@ def test_a_split_acts_in_its_own_namespace_only(
 
 @requirement("TS-030")
 def test_clients_in_another_namespace_are_split_too(
-    smi: Smi, kettle2: Workload, teapots: Target, china: Workload, glass: Workload, clay: Workload
+    smi: Smi, kettle2: Workload, china: Workload, glass: Workload, clay: Workload
 ) -> None:
     """The root's full name works from anywhere in the mesh, and so does its split."""
-    smi.allow(kettle2, to=[china, glass, clay], name="open2")
-    smi.apply(TrafficSplit("pour", teapots, {glass: 1}))
-    assert_only(kettle2.get(teapots), glass)
+    smi.allow(kettle2, to=[china, glass, clay])
+    root = smi.scene.service("teapots", smi.namespace)
+    assert_allowed(*(kettle2.get(to) for to in (china, glass, clay, root)))
+    smi.apply(TrafficSplit("pour", root, {glass: 1}))
+    assert_only(kettle2.get(root), glass)
 
 
 @requirement("TS-029")
