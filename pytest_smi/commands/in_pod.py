@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 HELP = "Run pytest in a pod and hand its results out: into the log, or to Sonobuoy"
 REST = "arguments of pytest, e.g. --smi-mesh=osm -n 2"
 _SONOBUOY = "SONOBUOY_RESULTS_DIR"
+# This package is running already; none of its assertions needs rewriting.
+_PLAIN = ("-p", "no:cacheprovider", "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +30,7 @@ def run(given: argparse.Namespace) -> int:
         folder = Path(name)
         files = [f"--smi-results={folder / 'results.json'}", f"--junitxml={folder / 'junit.xml'}"]
         try:
-            return int(pytest.main(["-p", "no:cacheprovider", *given.rest, *files]))
+            return int(pytest.main([*_PLAIN, *given.rest, *files]))
         finally:
             _hand_out(folder)
 
