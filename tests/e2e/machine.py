@@ -20,7 +20,7 @@ from tests.e2e.trouble import E2eError, until
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_INIT = str(HERE / "init.py")
+_INIT = HERE / "init.py"
 _TAIL = 2000
 
 
@@ -48,7 +48,7 @@ class Machine:
         unshare = ["unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--mount-proc"]
         with (self.folder / "log" / "init.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*unshare, sys.executable, "-S", _INIT, str(self.state), self.name],
+                [*unshare, sys.executable, "-S", str(_INIT), str(self.state), self.name],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -113,11 +113,14 @@ class Machine:
 
 
 def running(state: Path) -> dict[int, Machine]:
-    """The machines of that state folder that run now, by the host's number of their process 1."""
+    """The machines of that state folder that run now, by the host's number of their process 1.
+
+    They may have been started from another checkout.
+    """
     found = {}
     for entry in Path("/proc").iterdir():
         words = _words(entry) if entry.name.isdigit() else []
-        if words[:1] != ["unshare"] and words[-3:-1] == [_INIT, str(state)]:
+        if words[:1] != ["unshare"] and words[-2:-1] == [str(state)] and Path(words[-3]).name == _INIT.name:
             found[int(entry.name)] = Machine(state, words[-1])
     return found
 
