@@ -119,9 +119,10 @@ def running(state: Path) -> dict[int, Machine]:
     """
     found = {}
     for entry in Path("/proc").iterdir():
-        words = _words(entry) if entry.name.isdigit() else []
-        if words[:1] != ["unshare"] and words[-2:-1] == [str(state)] and Path(words[-3]).name == _INIT.name:
-            found[int(entry.name)] = Machine(state, words[-1])
+        match _words(entry) if entry.name.isdigit() else []:
+            case [program, *_, script, folder, name] if program != "unshare":
+                if folder == str(state) and Path(script).name == _INIT.name:
+                    found[int(entry.name)] = Machine(state, name)
     return found
 
 
