@@ -94,11 +94,11 @@ def test_sonobuoy_runs_the_plugin_and_reads_its_results(cluster: Cluster, tmp_pa
         _sonobuoy(cluster, "run", *words)
         until(lambda: _sonobuoy(cluster, "status").count("complete") >= 1, END_SECONDS, "Sonobuoy to pack its results")
         _sonobuoy(cluster, "retrieve", str(tmp_path), "--filename=results.tar.gz")
-        told_of = _sonobuoy(cluster, "results", str(tmp_path / "results.tar.gz"), "--plugin=smi")
     finally:
         _sonobuoy(cluster, "delete", "--wait=3")
-    assert "Status: passed\n" in told_of
-    assert "Failed: 0\n" in told_of
+    read = [str(built("sonobuoy") / "sonobuoy"), "results", str(tmp_path / "results.tar.gz"), "--plugin=smi"]
+    summary = subprocess.run(read, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert {"Status: passed", "Failed: 0"} <= set(summary)
 
 
 def _sonobuoy(cluster: Cluster, *words: str) -> str:
