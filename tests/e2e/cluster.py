@@ -124,7 +124,8 @@ def down() -> None:
     """End the cluster, whoever started it, and remove all that it wrote; what was built stays."""
     machine.end(state())
     cgroups.remove()
-    host.restore()
+    if not machine.running():
+        host.restore()
     shutil.rmtree(state(), ignore_errors=True)
     if state().exists():
         raise E2eError(f"{state()} could not be removed: is something mounted there?")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from functools import cache as once
 from pathlib import Path
 
 from tests.e2e.builds import MODULES, built, sources
@@ -63,6 +64,7 @@ def sample_app() -> Image:
     return image
 
 
+@once
 def suite() -> Image:
     """This package with what it depends on, as `deploy/Dockerfile` installs it."""
     folder = cache() / "suite"

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.e2e.folders import state
-
 _LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
 _WANTED = 1024  # a sidecar takes one for each of its threads, all sidecars run as one user, and Linux allows 128
-
-
-def _before() -> Path:
-    return state() / "inotify.before"
+_BEFORE = Path("/run/pytest-smi-e2e.inotify")  # of the host, whose clusters share the setting
 
 
 def widen() -> None:
@@ -19,12 +14,14 @@ def widen() -> None:
     found = int(_LIMIT.read_text())
     if found >= _WANTED:
         return
-    state().mkdir(parents=True, exist_ok=True)
-    _before().write_text(str(found))
+    _BEFORE.write_text(str(found))
     _LIMIT.write_text(str(_WANTED))
 
 
 def restore() -> None:
-    """Put back what `widen` found, unless somebody has changed it since."""
-    if _before().exists() and int(_LIMIT.read_text()) == _WANTED:
-        _LIMIT.write_text(_before().read_text())
+    """Put back what `widen` found, unless somebody has changed it since. For when the last cluster has ended."""
+    if not _BEFORE.exists():
+        return
+    if int(_LIMIT.read_text()) == _WANTED:
+        _LIMIT.write_text(_BEFORE.read_text())
+    _BEFORE.unlink()

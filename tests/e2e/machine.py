@@ -20,7 +20,7 @@ from tests.e2e.trouble import E2eError, until
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_INIT = HERE / "init.py"
+_SCRIPT = "tests/e2e/init.py"
 _TAIL = 2000
 
 
@@ -48,7 +48,7 @@ class Machine:
         unshare = ["unshare", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--mount-proc"]
         with (self.folder / "log" / "init.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*unshare, sys.executable, "-S", str(_INIT), str(self.state), self.name],
+                [*unshare, sys.executable, "-S", str(HERE / "init.py"), str(self.state), self.name],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -112,17 +112,17 @@ class Machine:
         return ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--"]
 
 
-def running(state: Path) -> dict[int, Machine]:
-    """The machines of that state folder that run now, by the host's number of their process 1.
+def running(state: Path | None = None) -> dict[int, Machine]:
+    """The machines that run now, of that state folder or of any, by the host's number of their process 1.
 
     They may have been started from another checkout.
     """
     found = {}
     for entry in Path("/proc").iterdir():
         match _words(entry) if entry.name.isdigit() else []:
-            case [program, *_, script, folder, name] if program != "unshare":
-                if folder == str(state) and Path(script).name == _INIT.name:
-                    found[int(entry.name)] = Machine(state, name)
+            case [program, *_, script, folder, name] if program != "unshare" and script.endswith(_SCRIPT):
+                if state in (None, Path(folder)):
+                    found[int(entry.name)] = Machine(Path(folder), name)
     return found
 
 

@@ -49,8 +49,8 @@ def touched(fault: str, recordings: Iterable[Path], looked_at: Collection[str]) 
 def _decides(fault: str) -> bool:
     """Whether a policy can be another one with the fault."""
     kinds = type(semantics_of(fault)).__mro__
-    changed = {name for kind in kinds[: kinds.index(Semantics)] for name in vars(kind) if not name.startswith("_")}
-    return not changed <= {*_SEEN_IN, "crds"}
+    changed = {name for kind in kinds[: kinds.index(Semantics)] for name in vars(kind) if not name.startswith("__")}
+    return not {name for name in changed if hasattr(Semantics, name)} <= {*_SEEN_IN, "crds"}
 
 
 def _touched(fault: str, steps: list[_Step], looked_at: Collection[str]) -> set[str]:
