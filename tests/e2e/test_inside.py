@@ -1,4 +1,4 @@
-"""The suite inside a real cluster, as a Job and as Sonobuoy's plugin: `tests/e2e/run up`, then `.venv/bin/pytest tests/e2e`."""
+"""The suite inside a real cluster, alone and under Sonobuoy: `tests/e2e/run up`, then `.venv/bin/pytest tests/e2e`."""
 
 from __future__ import annotations
 
