@@ -156,7 +156,7 @@ def _needs_to_be_alone(case: Case, mesh: Mesh) -> bool:
     from pytest_smi.spec.catalogue import find
 
     name = case.instance.requirement
-    return bool(name) and (find(name).alone or name in mesh.profile.alone)
+    return bool(name) and mesh.profile.has_to_itself(find(name))
 
 
 def _failed(request: pytest.FixtureRequest) -> bool:

@@ -40,12 +40,20 @@ def check(profile: Profile, where: str) -> None:
             raise Table(where, "uninstall").wrong(f"remains = {pattern!r}: not Kind/NAME", nearest(kind, REMAINS))
     if any(one.apply for one in profile.uninstall.commands):
         raise Table(where, "uninstall.commands").wrong("apply creates objects, which no uninstall does", "leave it out")
-    for identifier in profile.alone:
-        if identifier not in catalogue():
-            raise Table(where).wrong(
-                f"alone = {identifier!r}: no such requirement", nearest(identifier, catalogue(), _CATALOGUE)
-            )
+    _company(profile, Table(where))
     _namespace(profile, Table(where))
+
+
+def _company(profile: Profile, table: Table) -> None:
+    for name in ("alone", "beside"):
+        for identifier in getattr(profile, name):
+            if identifier not in catalogue():
+                advice = nearest(identifier, catalogue(), _CATALOGUE)
+                raise table.wrong(f"{name} = {identifier!r}: no such requirement", advice)
+    for identifier in profile.beside:
+        if identifier in profile.alone or not catalogue()[identifier].alone:
+            why = "alone names it too" if identifier in profile.alone else "its test runs beside others everywhere"
+            raise table.wrong(f"beside = {identifier!r}: {why}", "leave it out")
 
 
 def _install(profile: Profile, table: Table) -> None:

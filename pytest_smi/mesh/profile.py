@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pytest_smi.mesh.checks import check
 from pytest_smi.mesh.schema import Addressing, Features, Injection, Onboarding, Settle, Versions
 from pytest_smi.mesh.schema_install import Deny, Install, Uninstall
 from pytest_smi.mesh.schema_look import Diagnose, Precondition, Ready, Restart, Version
 from pytest_smi.mesh.sources import Sources, read
 from pytest_smi.mesh.tables import Table, key, section
+
+if TYPE_CHECKING:
+    from pytest_smi.spec.catalogue import Requirement
 
 
 @section
@@ -34,6 +39,11 @@ class Profile:
         default=(),
         example='["TA-072"]',
     )
+    beside: tuple[str, ...] = key(
+        "requirements whose tests need not run alone with this mesh, as elsewhere: they harm their own pods at most",
+        default=(),
+        example='["TS-010"]',
+    )
     onboarding: Onboarding = key("what makes a workload part of it", default_factory=Onboarding)
     injection: Injection = key("what shows that a pod is part of it", default_factory=Injection)
     addressing: Addressing = key("how it is called", default_factory=Addressing)
@@ -45,6 +55,11 @@ class Profile:
     uninstall: Uninstall = key("how it goes", default_factory=Uninstall)
     restart: Restart = key("how its control plane is restarted", default_factory=Restart)
     diagnose: Diagnose = key("what to fetch when a test fails", default_factory=Diagnose)
+
+    def has_to_itself(self, requirement: Requirement) -> bool:
+        """Whether nothing else may run on the cluster beside the requirement's test with this mesh."""
+        own = requirement.alone and requirement.id not in self.beside
+        return own or requirement.id in self.alone
 
 
 def load_profile(name_or_path: str, more: Sources | None = None) -> Profile:

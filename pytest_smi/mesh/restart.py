@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_smi.cluster.ownership import run_of
 from pytest_smi.cluster.waiting import until
 from pytest_smi.errors import MeshError
+from pytest_smi.mesh.probe import is_ready
 from pytest_smi.mesh.ready import Readiness
 
 if TYPE_CHECKING:
@@ -32,17 +33,25 @@ def restart(cluster: Cluster, profile: Profile) -> None:
             "add --smi-install",
         )
     for name in profile.restart.deployments:
-        space, _, own = name.rpartition("/")
-        space = space or profile.namespace
-        found = cluster.api.get(f"/apis/apps/v1/namespaces/{space}/deployments/{own}")
-        selector = ",".join(f"{key}={value}" for key, value in found["spec"]["selector"]["matchLabels"].items())
-        pods = f"/api/v1/namespaces/{space}/pods"
-        old = {one["metadata"]["uid"] for one in cluster.api.list(pods, labelSelector=selector)}
-        for one in cluster.api.list(pods, labelSelector=selector):
-            cluster.api.delete(f"{pods}/{one['metadata']['name']}")
-
-        def gone(pods: str = pods, selector: str = selector, old: set[str] = old) -> bool:
-            return not any(one["metadata"]["uid"] in old for one in cluster.api.list(pods, labelSelector=selector))
-
-        until(gone, f"the pods of {name} to go", f"kubectl get pods -n {space}", profile.ready.seconds)
+        _replace(cluster, profile, name)
     Readiness(cluster, profile).wait(brought=True)
+
+
+def _replace(cluster: Cluster, profile: Profile, name: str) -> None:
+    space, _, own = name.rpartition("/")
+    space = space or profile.namespace
+    found = cluster.api.get(f"/apis/apps/v1/namespaces/{space}/deployments/{own}")
+    selector = ",".join(f"{key}={value}" for key, value in found["spec"]["selector"]["matchLabels"].items())
+    pods = f"/api/v1/namespaces/{space}/pods"
+    old = {one["metadata"]["name"]: one["metadata"]["uid"] for one in cluster.api.list(pods, labelSelector=selector)}
+    for pod in old:
+        cluster.api.delete(f"{pods}/{pod}")
+
+    def replaced() -> bool:
+        # The Deployment's status still counts the old pods for a while: only the pods themselves tell.
+        there = cluster.api.list(pods, labelSelector=selector)
+        fresh = [one for one in there if one["metadata"]["uid"] not in old.values()]
+        ready = sum(map(is_ready, fresh))
+        return len(fresh) == len(there) and ready >= found["spec"].get("replicas", 1)
+
+    until(replaced, f"other pods of {name} to be ready", f"kubectl get pods -n {space}", profile.ready.seconds)

@@ -7,6 +7,7 @@ import pytest
 from pytest_smi.errors import MeshError
 from pytest_smi.mesh.profile import load_profile
 from pytest_smi.mesh.sources import shipped_profiles
+from pytest_smi.spec.catalogue import find
 
 MINIMAL = 'name = "mine"\n[versions]\naccess = ["v1alpha3"]\n'
 
@@ -91,3 +92,22 @@ def test_a_test_that_is_to_run_alone_must_exist(tmp_path: Path, identifier: str,
     told = refusal(tmp_path, f'name = "mine"\nalone = ["{identifier}"]\n[versions]\naccess = ["v1alpha3"]\n')
     assert f"alone = '{identifier}': no such requirement" in told
     assert advice in told
+
+
+@pytest.mark.parametrize(
+    ("lines", "wrong"),
+    [
+        ('beside = ["TS-0010"]', "beside = 'TS-0010': no such requirement"),
+        ('beside = ["TA-001"]', "beside = 'TA-001': its test runs beside others everywhere"),
+        ('beside = ["TS-010"]\nalone = ["TS-010"]', "beside = 'TS-010': alone names it too"),
+    ],
+)
+def test_a_test_that_need_not_run_alone_must_do_so_elsewhere(tmp_path: Path, lines: str, wrong: str) -> None:
+    told = refusal(tmp_path, f'name = "mine"\n{lines}\n[versions]\naccess = ["v1alpha3"]\n')
+    assert wrong in told
+
+
+def test_only_what_the_profile_says_runs_beside_others(tmp_path: Path) -> None:
+    mine = load_profile(write(tmp_path, f'alone = ["TA-001"]\nbeside = ["TS-010"]\n{MINIMAL}'))
+    named = ("TA-001", "TA-002", "TS-010", "TS-011")
+    assert [mine.has_to_itself(find(one)) for one in named] == [True, False, False, True]
