@@ -129,7 +129,7 @@ class Run:
         metafunc.parametrize(PARAMETER, apis, indirect=True, ids=apis)
 
     def select(self, items: list[pytest.Item]) -> None:
-        """Drop what is not asked for, and give each remaining instance its trial."""
+        """Drop what is not asked for, give each remaining instance its trial, and order what workers run side by side."""
         kept, dropped = [], []
         for item in items:
             instance = self._instance_of(item)
@@ -143,6 +143,8 @@ class Run:
         if dropped:
             self.config.hook.pytest_deselected(items=dropped)
             items[:] = kept
+        if self.is_worker and self.cluster_provider != "embedded":
+            items.sort(key=self._has_to_itself)  # at the end, where no other worker has to wait for its test
         self.facts["planned"] = sum(TRIAL in item.stash for item in items)
 
     def _instance_of(self, item: pytest.Item) -> Instance | None:
@@ -151,6 +153,11 @@ class Run:
         if marker is None or callspec is None or not marker.args:
             return None
         return self._instances.get((str(marker.args[0]), str(callspec.params.get(PARAMETER))))
+
+    def _has_to_itself(self, item: pytest.Item) -> bool:
+        trial = item.stash.get(TRIAL, None)
+        name = trial.case.instance.requirement if trial else ""
+        return bool(name) and self.profile.has_to_itself(find(name))
 
     def _wanted(self, instance: Instance) -> bool:
         ids, levels = self.settings.requirements, self.settings.levels
