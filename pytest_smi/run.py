@@ -129,7 +129,7 @@ class Run:
         metafunc.parametrize(PARAMETER, apis, indirect=True, ids=apis)
 
     def select(self, items: list[pytest.Item]) -> None:
-        """Drop what is not asked for, give each remaining instance its trial, and order what workers run side by side."""
+        """Drop what is not asked for, give each instance its trial, and put what runs alone after all others."""
         kept, dropped = [], []
         for item in items:
             instance = self._instance_of(item)

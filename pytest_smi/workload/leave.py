@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_smi.workload.smi import Smi
 
-_PAUSE = 0.005
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
 _SAMPLE = 16
 _BUDGETS = 3.0
 
@@ -28,7 +28,7 @@ def leave(smi: Smi) -> None:
         smi.delete_all()
         if not had_objects or not smi.scene.revokes:
             return
-        deadline = time.monotonic() + smi.settle.seconds
+        deadline, pause = time.monotonic() + smi.settle.seconds, _FIRST_PAUSE
         for call in smi.granted.values():
             if call.pod not in call.client.pods:
                 continue  # the test's own workload, gone already
@@ -37,7 +37,8 @@ def leave(smi: Smi) -> None:
                     smi.case.steps[-1].details["outlived"] = str(call)
                     smi.scene.revokes = False  # seen once; waiting again in every test would tell nothing new
                     return
-                time.sleep(_PAUSE)  # the interval of a poll with a deadline
+                time.sleep(pause)  # the interval of a poll with a deadline
+                pause = min(_LONGEST_PAUSE, pause * 2)
 
 
 def catch_up(smi: Smi) -> None:
@@ -54,7 +55,7 @@ def catch_up(smi: Smi) -> None:
             if time.monotonic() > deadline:
                 step.details["not followed within"] = patience
                 break
-            time.sleep(_PAUSE)  # the interval of a poll with a deadline
+            time.sleep(_LONGEST_PAUSE)  # the interval of a poll with a deadline
     leave(smi)
 
 

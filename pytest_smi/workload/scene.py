@@ -261,6 +261,9 @@ class Scene:
             workload.close()
         remove(self.cluster.api, self._spaces)
         if self.cluster.lasting:
+            # A namespace begins to empty itself some seconds after its deletion, and looks again after some more.
+            for workload in self._workloads.values():
+                self.cluster.api.delete(_deployment(workload))
             wait_gone(self.cluster.api, self._spaces)
         if self._lease:
             self._lease.close()
@@ -275,4 +278,8 @@ def _paths(workload: Workload) -> list[str]:
     where, onboarding = workload.namespace, workload.scene.profile.onboarding
     names = {m.service_name(workload.name, protocol, onboarding) for protocol in ("http", "tcp", "udp")}
     services = [path_of("v1", "Service", where, name) for name in sorted(names)]
-    return [path_of("apps/v1", "Deployment", where, workload.name), *services]
+    return [_deployment(workload), *services]
+
+
+def _deployment(workload: Workload) -> str:
+    return path_of("apps/v1", "Deployment", workload.namespace, workload.name)
