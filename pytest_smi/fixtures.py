@@ -123,7 +123,7 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
     A cluster or mesh of ours that has ended, before the test or during it, is an error and no verdict.
     """
     from pytest_smi.spec.releases import ApiVersions
-    from pytest_smi.workload.leave import catch_up, leave
+    from pytest_smi.workload.leave import catch_up, leave, retire
     from pytest_smi.workload.smi import Smi
 
     smi_workload.cluster.check()
@@ -136,6 +136,7 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
         smi = Smi(smi_workload, smi_mesh, case, versions, encoding)
         smi_workload.smi = smi
         try:
+            retire(smi, request.fixturenames)
             yield smi
         finally:
             try:
@@ -145,6 +146,7 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
                     if alone and _failed(request):
                         _mend(case, smi_mesh)
                     if smi_mesh.restarts > restarts:
+                        retire(smi)  # what is allowed already would show no change
                         catch_up(smi)
                 smi_mesh.check()
             finally:

@@ -19,6 +19,7 @@ def teapots(smi: Smi, kettle: Workload, cosy: Workload, china: Workload, glass: 
     smi.allow(kettle, cosy, to=[china, glass, clay])
     root = smi.scene.service("teapots", smi.namespace)
     assert_allowed(*(client.get(to) for client in (kettle, cosy) for to in (china, glass, clay, root)))
+    smi.stand("teapots")
     return root
 
 

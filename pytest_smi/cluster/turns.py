@@ -19,17 +19,16 @@ class Turns:
     """Turns among all processes that name the same folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._gate, self._room = folder / "smi-gate", folder / "smi-room"
+        self._room = folder / "smi-room"
 
     @contextmanager
     def taken(self, *, alone: bool = False) -> Iterator[None]:
-        """Wait for a turn and keep it for the `with` block: `alone`, or beside all others that are not alone."""
-        # Who waits to be alone holds the gate meanwhile: nobody else comes in, and those inside go out.
-        with _lockable(self._room) as room, _lockable(self._gate) as gate:
-            fcntl.flock(gate, fcntl.LOCK_EX)
+        """Wait for a turn and keep it for the `with` block: `alone`, or beside all others that are not alone.
+
+        Who is not alone goes first: such tests come before the others in every worker's order, so they run out.
+        """
+        with _lockable(self._room) as room:
             fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-            if not alone:
-                fcntl.flock(gate, fcntl.LOCK_UN)
             yield
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_smi.spec.resources import TrafficSplit
+from pytest_smi.workload.standing import is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
 
+    from pytest_smi.workload.call import Call
     from pytest_smi.workload.smi import Smi
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
@@ -21,24 +24,51 @@ def leave(smi: Smi) -> None:
     """Delete all objects of the test, then poll each call that was allowed until it is not served any more.
 
     Without this the next test could see this test's grants. A grant that outlives its policy by the whole budget is
-    noted in the evidence and not judged here: the tests about revocation judge it (TA-111).
+    noted in the evidence and not judged here: the tests about revocation judge it (TA-111). Policy that stands for the
+    next test stays; Services that this test has split are seen unsplit again.
     """
     with smi.case.step("clean up", "delete what the test applied and settle back"):
-        had_objects = bool(smi.applied)
-        smi.delete_all()
+        roots = {str(one["spec"]["service"]) for one in smi.applied.values() if one["kind"] == "TrafficSplit"}
+        had_objects = smi.delete_all()
         if not had_objects or not smi.scene.revokes:
             return
-        deadline, pause = time.monotonic() + smi.settle.seconds, _FIRST_PAUSE
-        for call in smi.granted.values():
-            if call.pod not in call.client.pods:
-                continue  # the test's own workload, gone already
-            while call.served(call.send(1)[0]):
-                if time.monotonic() > deadline:
-                    smi.case.steps[-1].details["outlived"] = str(call)
-                    smi.scene.revokes = False  # seen once; waiting again in every test would tell nothing new
-                    return
-                time.sleep(pause)  # the interval of a poll with a deadline
-                pause = min(_LONGEST_PAUSE, pause * 2)
+        standing = smi.scene.standing
+        ends = [call for call in smi.granted.values() if not (standing and standing.covers(call))]
+        late = _outlived(smi, ends, lambda call: not call.served(call.send(1)[0]))
+        if late:
+            smi.case.steps[-1].details["outlived"] = str(late)
+            smi.scene.revokes = False  # seen once; waiting again in every test would tell nothing new
+        late = _outlived(smi, standing.named_by(roots) if standing else [], partial(is_plain, smi.scene))
+        if late:
+            smi.case.steps[-1].details["still split"] = str(late)
+            smi.scene.stands = False  # from now on each test begins with its own grants, and ends with their end
+
+
+def retire(smi: Smi, fixtures: Collection[str] = ()) -> None:
+    """End policy that stands, unless this test begins with the same; `fixtures` are those that it uses."""
+    standing = smi.scene.standing
+    if standing is None or (smi.scene.stands and standing.serves(fixtures, smi.versions)):
+        return
+    smi.scene.standing = None
+    smi.applied.update(standing.applied)
+    for call in standing.calls:
+        smi.grant(call)
+    leave(smi)
+    smi.granted.clear()
+    smi.changed_at = None
+
+
+def _outlived(smi: Smi, calls: Iterable[Call], over: Callable[[Call], bool]) -> Call | None:
+    """Wait until it is over for each call; returns the first for which the budget was not enough."""
+    deadline, pause = time.monotonic() + smi.settle.seconds, _FIRST_PAUSE
+    for call in calls:
+        # A client of the test's own may be gone already.
+        while call.pod in call.client.pods and not over(call):
+            if time.monotonic() > deadline:
+                return call
+            time.sleep(pause)  # the interval of a poll with a deadline
+            pause = min(_LONGEST_PAUSE, pause * 2)
+    return None
 
 
 def catch_up(smi: Smi) -> None:
@@ -65,7 +95,7 @@ def _change(smi: Smi) -> Callable[[], bool]:
     if smi.versions.access:
         smi.allow(kettle, to=[china], name="after-restart")
         call = kettle.get(china)
-        smi.granted[call.pod.name, call.target.host, call.request.protocol, call.request.port] = call
+        smi.grant(call)
         return lambda: call.served(call.send(1)[0])
     split = kettle.get(smi.scene.service("teapots", smi.namespace))
     smi.apply(TrafficSplit("after-restart", split.target, {china: 1}))

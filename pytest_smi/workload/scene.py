@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_smi.cluster.leftovers import Thing
     from pytest_smi.mesh.profile import Profile
     from pytest_smi.workload.smi import Smi
+    from pytest_smi.workload.standing import Standing
 
 _AGENT_SECONDS = 10.0
 ROOT = "teapots"
@@ -65,6 +66,8 @@ class Scene:
         self.namespace2 = f"tea2-{suffix}"
         self.smi: Smi | None = None
         self.revokes = True
+        self.stands = True
+        self.standing: Standing | None = None
         self.numbers = count(1)
         self._code = (shipped("sample_app") / "sample_app.py").read_text("utf-8")
         self._workloads: dict[str, Workload] = {}

@@ -18,6 +18,7 @@ from pytest_smi.spec.render import render
 from pytest_smi.spec.resources import ANY, Raw, TrafficTarget
 from pytest_smi.workload import manifests as m
 from pytest_smi.workload.readiness import until_served
+from pytest_smi.workload.standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -180,10 +181,27 @@ class Smi:
         for manifest in reversed(self.render(*resources)):
             self._delete(path_to(manifest), f"{manifest['kind']} {manifest['metadata']['name']}")
 
-    def delete_all(self) -> None:
-        """Delete everything this test applied, newest first."""
-        for path, manifest in reversed(list(self.applied.items())):
+    def delete_all(self) -> bool:
+        """Delete everything this test applied, newest first, except what stands; whether there was anything."""
+        kept = self.scene.standing.applied if self.scene.standing else ()
+        own = [(path, manifest) for path, manifest in self.applied.items() if path not in kept]
+        for path, manifest in reversed(own):
             self._delete(path, f"{manifest['kind']} {manifest['metadata']['name']}")
+        return bool(own)
+
+    def grant(self, call: Call) -> None:
+        """Note a call that was seen allowed: leaving the test waits until it is not served any more."""
+        self.granted[call.pod.name, call.target.host, call.request.protocol, call.request.port] = call
+
+    def stand(self, fixture: str) -> None:
+        """Let what was applied and seen allowed so far outlive the test, as long as each next one uses the fixture.
+
+        The fixture applies and asserts it for each of them all the same; only the waits fall away. Nothing of it may
+        depend on the test. Does nothing for a mesh that has once not gone back to it.
+        """
+        if self.scene.stands and self.applied:
+            calls = tuple(self.granted.values())
+            self.scene.standing = Standing(fixture, self.versions, dict(self.applied), calls)
 
     def _delete(self, path: str, title: str) -> None:
         with self.case.step("apply", f"delete {title}") as step:

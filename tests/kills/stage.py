@@ -76,7 +76,8 @@ class Stage:
                 scene.deploy()
             request.getfixturevalue("smi_mesh")
             scene.wait()
-            scene.revokes = True  # the mesh of the run before may not have
+            scene.revokes = scene.stands = True  # the mesh of the run before may not have
+            scene.standing = None  # it went with the definitions
             self._scene = scene
             run.facts["scene"] = {"namespaces": [scene.namespace, scene.namespace2]}
             return scene

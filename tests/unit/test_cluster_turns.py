@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from pathlib import Path
 
@@ -15,38 +16,37 @@ def test_tests_go_side_by_side(tmp_path: Path) -> None:
 
 def test_one_that_must_be_alone_waits_for_all_others_and_keeps_new_ones_out(tmp_path: Path) -> None:
     told: list[str] = []
-    waits, inside = threading.Event(), threading.Event()
+    inside, leave = threading.Event(), threading.Event()
 
     def alone() -> None:
-        waits.set()
         with Turns(tmp_path).taken(alone=True):
-            told.append("alone")
             inside.set()
+            assert leave.wait(5)
+            told.append("alone")
 
     def another() -> None:
         with Turns(tmp_path).taken():
             told.append("another")
 
-    first = Turns(tmp_path).taken()
     threads = [threading.Thread(target=alone), threading.Thread(target=another)]
-    with first:
+    with Turns(tmp_path).taken():
         threads[0].start()
-        assert waits.wait(5)
-        while not _held(tmp_path / "smi-gate"):
-            pass
-        threads[1].start()
-        told.append("first")
+        with Turns(tmp_path).taken():
+            told.append("beside")  # whoever waits to be alone does not hold up others
+        assert not inside.is_set()
+    assert inside.wait(5)
+    threads[1].start()
+    assert not _free(tmp_path / "smi-room")
+    leave.set()
     for thread in threads:
         thread.join(5)
-    assert told == ["first", "alone", "another"]
+    assert told == ["beside", "alone", "another"]
 
 
-def _held(gate: Path) -> bool:
-    import fcntl
-
-    with gate.open("r+") as file:
+def _free(room: Path) -> bool:
+    with room.open("r+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return True
-    return False
+            return False
+    return True
