@@ -20,7 +20,7 @@ _PROTOCOLS = ("http", "tcp", "udp")
 
 @dataclass(frozen=True)
 class Standing:
-    """What a fixture has applied (by path) and seen allowed in these API versions. It stands for that fixture's tests."""
+    """What a fixture has applied (by path) and seen allowed, in these API versions: it stands for its tests."""
 
     fixture: str
     versions: ApiVersions

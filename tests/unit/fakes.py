@@ -36,11 +36,13 @@ class FakeCall:
         self.pod: Any = SimpleNamespace(name="kettle-0")
         self.target = SimpleNamespace(title="teapot", host="teapot")
         self.request = SimpleNamespace(protocol="http1", port=8080)
+        granted: list[FakeCall] = []
         self.smi = SimpleNamespace(
             settle=Settle(seconds=budget, agree=3, attempt_seconds=0.01),
             case=Case(INSTANCE),
             changed_at=None,
-            granted={},
+            granted=granted,
+            grant=granted.append,
             mesh=SimpleNamespace(
                 flags="--smi-mesh=reference", check=lambda: None, profile=SimpleNamespace(name="reference")
             ),
