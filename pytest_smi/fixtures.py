@@ -122,6 +122,8 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
     What the test applied is deleted afterwards, and calls that it saw allowed are watched until they are denied again.
     A cluster or mesh of ours that has ended, before the test or during it, is an error and no verdict.
     """
+    from functools import partial
+
     from pytest_smi.spec.releases import ApiVersions
     from pytest_smi.workload.leave import catch_up, leave, retire
     from pytest_smi.workload.smi import Smi
@@ -142,10 +144,9 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
             try:
                 smi_workload.cluster.check()
                 if not _stays(request):
-                    leave(smi)
-                    if alone and _failed(request):
-                        _mend(case, smi_mesh)
-                    if smi_mesh.restarts > restarts:
+                    harmed = alone and _failed(request)
+                    followed = leave(smi, partial(_mend, case, smi_mesh) if harmed else None)
+                    if smi_mesh.restarts > restarts and not followed:
                         retire(smi)  # what is allowed already would show no change
                         catch_up(smi)
                 smi_mesh.check()

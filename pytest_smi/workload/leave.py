@@ -20,28 +20,34 @@ _SAMPLE = 16
 _BUDGETS = 3.0
 
 
-def leave(smi: Smi) -> None:
+def leave(smi: Smi, mend: Callable[[], None] | None = None) -> bool:
     """Delete all objects of the test, then poll each call that was allowed until it is not served any more.
 
     Without this the next test could see this test's grants. A grant that outlives its policy by the whole budget is
     noted in the evidence and not judged here: the tests about revocation judge it (TA-111). Policy that stands for the
-    next test stays; Services that this test has split are seen unsplit again.
+    next test stays; Services that this test has split are seen unsplit again. `mend` is called once the objects are
+    gone, for a mesh that they have harmed. Returns whether the mesh was seen to follow these deletions.
     """
-    with smi.case.step("clean up", "delete what the test applied and settle back"):
+    with smi.case.step("clean up", "delete what the test applied and settle back") as step:
         roots = {str(one["spec"]["service"]) for one in smi.applied.values() if one["kind"] == "TrafficSplit"}
         had_objects = smi.delete_all()
+        if mend:
+            mend()
         if not had_objects or not smi.scene.revokes:
-            return
+            return False
         standing = smi.scene.standing
         ends = [call for call in smi.granted.values() if not (standing and standing.covers(call))]
+        splits = standing.named_by(roots) if standing else []
         late = _outlived(smi, ends, lambda call: not call.served(call.send(1)[0]))
         if late:
-            smi.case.steps[-1].details["outlived"] = str(late)
+            step.details["outlived"] = str(late)
             smi.scene.revokes = False  # seen once; waiting again in every test would tell nothing new
-        late = _outlived(smi, standing.named_by(roots) if standing else [], partial(is_plain, smi.scene))
-        if late:
-            smi.case.steps[-1].details["still split"] = str(late)
+        still = _outlived(smi, splits, partial(is_plain, smi.scene))
+        if still:
+            step.details["still split"] = str(still)
             smi.scene.stands = False  # from now on each test begins with its own grants, and ends with their end
+        seen = splits if mend else [*ends, *splits]  # a mesh that does harm may deny for that reason
+        return bool(seen) and not (late or still)
 
 
 def retire(smi: Smi, fixtures: Collection[str] = ()) -> None:

@@ -1,5 +1,6 @@
 """Leaving a test: what is waited for, what stands, and what is given up."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -60,8 +61,8 @@ class FakeSmi:
         self.deleted.append(path)
         self.applied.pop(path)
 
-    def leave(self) -> dict[str, Any]:
-        leave(cast("Smi", self))
+    def leave(self, mend: Callable[[], None] | None = None) -> dict[str, Any]:
+        self.followed = leave(cast("Smi", self), mend)
         return self.case.steps[-1].details
 
     def retire(self, *fixtures: str) -> None:
@@ -90,7 +91,7 @@ def test_an_allowed_call_is_watched_until_it_is_denied(smi: FakeSmi) -> None:
     smi.applied["open"] = GRANT
     smi.granted["call"] = call
     assert smi.leave() == {}
-    assert (call.asked, smi.deleted) == (4, ["open"])
+    assert (call.asked, smi.deleted, smi.followed) == (4, ["open"], True)
 
 
 def test_a_grant_that_outlives_its_policy_is_waited_for_once(smi: FakeSmi) -> None:
@@ -101,7 +102,7 @@ def test_a_grant_that_outlives_its_policy_is_waited_for_once(smi: FakeSmi) -> No
         outlived = smi.leave()
         asked, call.asked = call.asked, 0
     assert not smi.scene.revokes
-    assert (outlived, asked) == ({}, 0)
+    assert (outlived, asked, smi.followed) == ({}, 0, False)
 
 
 def test_what_stands_is_neither_deleted_nor_waited_for(smi: FakeSmi) -> None:
@@ -110,7 +111,7 @@ def test_what_stands_is_neither_deleted_nor_waited_for(smi: FakeSmi) -> None:
     smi.applied.update(open=GRANT, more=GRANT)
     smi.granted["call"] = call
     assert smi.leave() == {}
-    assert (call.asked, smi.deleted, smi.scene.revokes) == (0, ["more"], True)
+    assert (call.asked, smi.deleted, smi.scene.revokes, smi.followed) == (0, ["more"], True, False)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_a_service_that_was_split_is_seen_unsplit(smi: FakeSmi) -> None:
     stand(smi, call)
     smi.applied["pour"] = SPLIT
     assert smi.leave() == {}
-    assert (call.asked, smi.scene.stands) == (3, True)
+    assert (call.asked, smi.scene.stands, smi.followed) == (3, True, True)
 
 
 def test_a_service_that_was_not_split_is_not_looked_at(smi: FakeSmi) -> None:
@@ -154,6 +155,7 @@ def test_a_split_that_outlives_its_policy_ends_what_stands(smi: FakeSmi, sampled
     stand(smi, call)
     smi.applied["pour"] = SPLIT
     assert smi.leave().keys() == {"still split"}
+    assert not smi.followed
     smi.retire("teapots")
     assert smi.scene.standing is None
     assert smi.deleted == ["pour", "open"]
@@ -182,3 +184,19 @@ def test_a_client_that_is_gone_is_not_asked(smi: FakeSmi) -> None:
     smi.granted["call"] = call
     smi.leave()
     assert call.asked == 0
+
+
+def test_a_mesh_is_mended_between_the_end_of_the_objects_and_the_wait_for_it(smi: FakeSmi) -> None:
+    call = Answers(smi.scene, "china", served=1)
+    smi.applied["open"] = GRANT
+    smi.granted["call"] = call
+    seen: list[Any] = []
+    smi.leave(lambda: seen.append((call.asked, dict(smi.applied))))
+    assert seen == [(0, {})]
+    assert not smi.followed  # the harm itself may be why it denies
+
+
+def test_a_test_that_applied_nothing_is_mended_too(smi: FakeSmi) -> None:
+    mended: list[bool] = []
+    smi.leave(lambda: mended.append(True))
+    assert (mended, smi.followed) == ([True], False)
