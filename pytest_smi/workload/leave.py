@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_smi.spec.resources import TrafficSplit
 from pytest_smi.workload.standing import is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from pytest_smi.workload.call import Call
     from pytest_smi.workload.smi import Smi
@@ -29,7 +29,7 @@ def leave(smi: Smi, mend: Callable[[], None] | None = None) -> bool:
     gone, for a mesh that they have harmed. Returns whether the mesh was seen to follow these deletions.
     """
     with smi.case.step("clean up", "delete what the test applied and settle back") as step:
-        roots = {str(one["spec"]["service"]) for one in smi.applied.values() if one["kind"] == "TrafficSplit"}
+        roots = _roots(smi.applied.values())
         had_objects = smi.delete_all()
         if mend:
             mend()
@@ -62,6 +62,12 @@ def retire(smi: Smi, fixtures: Collection[str] = ()) -> None:
     leave(smi)
     smi.granted.clear()
     smi.changed_at = None
+
+
+def _roots(manifests: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The Services that TrafficSplits name as their roots; a test may have applied one without."""
+    specs = [one.get("spec") for one in manifests if one["kind"] == "TrafficSplit"]
+    return {str(spec["service"]) for spec in specs if isinstance(spec, dict) and "service" in spec}
 
 
 def _outlived(smi: Smi, calls: Iterable[Call], over: Callable[[Call], bool]) -> Call | None:

@@ -141,10 +141,11 @@ def test_a_service_that_was_split_is_seen_unsplit(smi: FakeSmi) -> None:
     assert (call.asked, smi.scene.stands, smi.followed) == (3, True, True)
 
 
-def test_a_service_that_was_not_split_is_not_looked_at(smi: FakeSmi) -> None:
+@pytest.mark.parametrize("spec", [{"spec": {"service": "fence"}}, {"spec": {}}, {"spec": "none"}, {}])
+def test_a_service_that_was_not_split_is_not_looked_at(smi: FakeSmi, spec: dict[str, Any]) -> None:
     call = Answers(smi.scene, "china", "glass", sampled=({"china"},) * 9)
     stand(smi, call)
-    smi.applied["pour"] = {**SPLIT, "spec": {"service": "fence"}}
+    smi.applied["pour"] = {"kind": "TrafficSplit", "metadata": {"name": "pour"}, **spec}
     smi.leave()
     assert call.asked == 0
 
