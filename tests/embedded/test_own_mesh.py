@@ -37,3 +37,32 @@ def test_two_workers_share_the_cluster_in_namespaces_of_their_own(cluster: Embed
     done = judge(cluster, tmp_path, "-n2", *(f"--smi-requirement={one}" for one in CHOSEN))
     assert done.returncode == 0, done.stdout + done.stderr
     assert snapshot(cluster.api) == before
+
+
+ORDERED = """
+from pytest_smi import requirement
+
+
+@requirement("TS-006")
+def test_needs_the_cluster_to_itself(smi):
+    smi.observe("came", "first")
+
+
+@requirement("TS-007")
+def test_bears_others(smi):
+    smi.observe("came", "second")
+"""
+
+
+@pytest.mark.parametrize(
+    ("workers", "last"), [("-n1", "test_needs_the_cluster_to_itself"), ("-n0", "test_bears_others")]
+)
+def test_among_workers_what_needs_the_cluster_to_itself_comes_last(
+    cluster: EmbeddedCluster, tmp_path: Path, workers: str, last: str
+) -> None:
+    (tmp_path / "test_own.py").write_text(ORDERED)
+    done = judge(cluster, tmp_path, workers, "-vv", "test_own.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    ended = [line for line in done.stdout.splitlines() if "PASSED" in line and "test_own.py::" in line]
+    assert len(ended) == 2, done.stdout
+    assert last in ended[1]
