@@ -35,7 +35,7 @@ class _OnePod(Semantics):
     "one-pod-of-source",
     "Of the pods of a source ServiceAccount only the oldest is let in",
     kills={"TA-014", "TA-116"},
-    may_touch={"TA-0", "TA-11"},
+    may_touch={"TA-0", "TA-11", "TS-015"},
 )
 class _OneCaller(Semantics):
     def principals(

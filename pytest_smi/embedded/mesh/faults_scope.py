@@ -35,7 +35,7 @@ class _HeldBack(Semantics):
     "unmeshed-pods-are-vouched-for",
     "A pod outside of the mesh is taken for its ServiceAccount by its address",
     kills={"TA-090", "TA-092"},
-    may_touch={"TA-0"},
+    may_touch={"TA-0", "TS-025"},
 )
 class _VouchedFor(Semantics):
     def view(self, snapshot: Snapshot) -> Snapshot:
