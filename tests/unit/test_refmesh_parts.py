@@ -55,6 +55,11 @@ def test_a_datagram_reaches_the_process_only_with_a_grant() -> None:
         assert decisions.delivered(OUTSIDER, asked, endpoint) is None
 
 
+def test_a_grant_for_requests_of_some_shape_lets_no_datagram_in() -> None:
+    decisions = Decisions(policy(semantics=semantics_of("grpc-unjudged")))
+    assert decisions.delivered(KETTLE, (TEAPOT, 5353), (TEAPOT, 5353)) is None
+
+
 def test_a_pod_outside_the_mesh_takes_datagrams_from_anybody() -> None:
     decisions = Decisions(policy())
     asked = (OUTSIDER_SERVICE, 5353)

@@ -89,7 +89,8 @@ class Decisions:
 
 
 def _granted(grants: Iterable[Grant], sender: Pod) -> bool:
-    return any(grant.principals & sender.principals for grant in grants)
+    """Whether one of the grants lets a datagram in: what asks for a request of some shape never does."""
+    return any(grant.matches is None and grant.principals & sender.principals for grant in grants)
 
 
 class Relay:
