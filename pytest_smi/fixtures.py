@@ -133,7 +133,7 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
     case = _case(request)
     versions = ApiVersions(**case.instance.versions)
     encoding = smi_mesh.header_encoding(smi_workload.cluster, versions.specs)
-    alone, restarts = _needs_to_be_alone(case, smi_mesh), smi_mesh.restarts
+    alone, restarts = smi_mesh.profile.has_to_itself(case.instance.requirement), smi_mesh.restarts
     with smi_turns.taken(alone=alone):
         smi = Smi(smi_workload, smi_mesh, case, versions, encoding)
         smi_workload.smi = smi
@@ -152,14 +152,6 @@ def smi(request: pytest.FixtureRequest, smi_workload: Scene, smi_mesh: Mesh, smi
                 smi_mesh.check()
             finally:
                 smi_workload.smi = None
-
-
-def _needs_to_be_alone(case: Case, mesh: Mesh) -> bool:
-    """Whether the test may disturb every other one on the same cluster: always, or with this mesh."""
-    from pytest_smi.spec.catalogue import find
-
-    name = case.instance.requirement
-    return bool(name) and mesh.profile.has_to_itself(find(name))
 
 
 def _failed(request: pytest.FixtureRequest) -> bool:

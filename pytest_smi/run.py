@@ -156,8 +156,7 @@ class Run:
 
     def _has_to_itself(self, item: pytest.Item) -> bool:
         trial = item.stash.get(TRIAL, None)
-        name = trial.case.instance.requirement if trial else ""
-        return bool(name) and self.profile.has_to_itself(find(name))
+        return trial is not None and self.profile.has_to_itself(trial.case.instance.requirement)
 
     def _wanted(self, instance: Instance) -> bool:
         ids, levels = self.settings.requirements, self.settings.levels

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pytest_smi.mesh.checks import check
 from pytest_smi.mesh.schema import Addressing, Features, Injection, Onboarding, Settle, Versions
 from pytest_smi.mesh.schema_install import Deny, Install, Uninstall
 from pytest_smi.mesh.schema_look import Diagnose, Precondition, Ready, Restart, Version
 from pytest_smi.mesh.sources import Sources, read
 from pytest_smi.mesh.tables import Table, key, section
-
-if TYPE_CHECKING:
-    from pytest_smi.spec.catalogue import Requirement
+from pytest_smi.spec.catalogue import find
 
 
 @section
@@ -56,10 +52,11 @@ class Profile:
     restart: Restart = key("how its control plane is restarted", default_factory=Restart)
     diagnose: Diagnose = key("what to fetch when a test fails", default_factory=Diagnose)
 
-    def has_to_itself(self, requirement: Requirement) -> bool:
-        """Whether nothing else may run on the cluster beside the requirement's test with this mesh."""
-        own = requirement.alone and requirement.id not in self.beside
-        return own or requirement.id in self.alone
+    def has_to_itself(self, requirement: str) -> bool:
+        """Whether nothing may run beside a requirement's test with this mesh; an empty id is a test of none."""
+        if not requirement or requirement in self.beside:
+            return False
+        return requirement in self.alone or find(requirement).alone
 
 
 def load_profile(name_or_path: str, more: Sources | None = None) -> Profile:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_smi.spec.resources import TrafficSplit
-from pytest_smi.workload.standing import is_plain
+from pytest_smi.workload.standing import SAMPLE, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pytest_smi.workload.smi import Smi
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
-_SAMPLE = 16
 _BUDGETS = 3.0
 
 
@@ -111,4 +110,4 @@ def _change(smi: Smi) -> Callable[[], bool]:
         return lambda: call.served(call.send(1)[0])
     split = kettle.get(smi.scene.service("teapots", smi.namespace))
     smi.apply(TrafficSplit("after-restart", split.target, {china: 1}))
-    return lambda: {smi.scene.holder(pod) for pod in split.sample(_SAMPLE).pods} == {china}
+    return lambda: {smi.scene.holder(pod) for pod in split.sample(SAMPLE).pods} == {china}

@@ -155,6 +155,11 @@ def service_name(name: str, protocol: str, onboarding: Onboarding) -> str:
     return f"{name}-{protocol}" if protocol in ("tcp", "udp") and onboarding.by_protocol.protocols else name
 
 
+def service_names(name: str, onboarding: Onboarding) -> set[str]:
+    """The names of all Services of the one called `name`, whatever protocol each carries."""
+    return {service_name(name, protocol, onboarding) for protocol in ("http", "tcp", "udp")}
+
+
 def splits(manifest: Manifest, onboarding: Onboarding) -> list[Manifest]:
     """A TrafficSplit and, where TCP has Services of its own, its like for those; anything else as it is."""
     spec = manifest.get("spec", {})

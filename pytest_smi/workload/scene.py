@@ -278,9 +278,8 @@ class Scene:
 
 
 def _paths(workload: Workload) -> list[str]:
-    where, onboarding = workload.namespace, workload.scene.profile.onboarding
-    names = {m.service_name(workload.name, protocol, onboarding) for protocol in ("http", "tcp", "udp")}
-    services = [path_of("v1", "Service", where, name) for name in sorted(names)]
+    names = m.service_names(workload.name, workload.scene.profile.onboarding)
+    services = [path_of("v1", "Service", workload.namespace, name) for name in sorted(names)]
     return [_deployment(workload), *services]
 
 

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from pytest_smi.workload.call import Call
     from pytest_smi.workload.scene import Scene
 
-_SAMPLE = 16
-_PROTOCOLS = ("http", "tcp", "udp")
+SAMPLE = 16
 
 
 @dataclass(frozen=True)
@@ -43,16 +42,16 @@ class Standing:
 
     def named_by(self, splits: Collection[str]) -> list[Call]:
         """Calls to Services that TrafficSplits name as their roots."""
-        return [call for call in self.calls if not _names(call).isdisjoint(splits)]
-
-
-def _names(call: Call) -> set[str]:
-    onboarding = call.client.scene.profile.onboarding
-    return {m.service_name(call.target.service_name, protocol, onboarding) for protocol in _PROTOCOLS}
+        roots = set(splits)
+        return [
+            call
+            for call in self.calls
+            if roots & m.service_names(call.target.service_name, call.client.scene.profile.onboarding)
+        ]
 
 
 def is_plain(scene: Scene, call: Call) -> bool:
     """Whether a Service's own selector decides who answers: all of its workloads do, and nobody else."""
-    seen = call.sample(_SAMPLE)
+    seen = call.sample(SAMPLE)
     served = sum(seen.pods.values()) == seen.requests
     return served and {scene.holder(pod) for pod in seen.pods} == set(call.target.workloads)
