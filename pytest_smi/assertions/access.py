@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_smi.assertions.message import failure, report
 from pytest_smi.assertions.settle import impatient, settle
+from pytest_smi.workload.introduce import introduce
 
 if TYPE_CHECKING:
     from pytest_smi.workload.call import Call
@@ -37,16 +38,29 @@ def assert_denied(*calls: Call, times: int | None = None) -> None:
     """No request of these calls reaches the target's application, and no answer of it comes back.
 
     Any shape of refusal counts (403, 404, 503, reset, refused, TLS alert, timeout); it is recorded. Have a positive
-    control in the same test, or a mesh that is merely broken would pass. `times` as in `assert_allowed`. Rests on
-    TA-001, TA-005 and TA-094.
+    control in the same test, or a mesh that is merely broken would pass; a client that was never seen to reach anything
+    is granted something else first. `times` as in `assert_allowed`. Rests on TA-001, TA-005 and TA-094.
     """
     __tracebackhide__ = True
     for call in calls:
+        vouch(call)
         with call.smi.case.step("settle", f"{call} is denied") as step:
             settled = settle(call, served=False, agree=times)
             step.details.update(settled.as_dict())
             if not settled.agreed:
                 raise failure(call, "denied", settled)
+
+
+def vouch(call: Call) -> None:
+    """See that a call's client can reach an application at all: what it is refused would tell nothing otherwise.
+
+    Costs nothing once the client's pod was seen served. Raises NonConformance when no grant lets it. Rests on TA-004.
+    """
+    __tracebackhide__ = True
+    if not introduce(call):
+        expected = f"{call.client.name}, whose refusal is to be judged, reaches another application that it may call"
+        cause = "its proxy has no configuration, or the mesh does not follow policy any more"
+        raise report(call.smi, expected, f"it was never served within {call.smi.settle.seconds:g} s", cause)
 
 
 def assert_none_gets_through(call: Call, requests: int = 100) -> None:
@@ -68,5 +82,6 @@ def assert_none_gets_through(call: Call, requests: int = 100) -> None:
 
 def is_allowed(call: Call) -> bool:
     """Whether one request is served right now, without waiting: for observations where the spec is silent."""
+    vouch(call)
     seen = call.send(1)
     return call.served(seen[0])

@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pytest_smi.assertions.access import vouch
 from pytest_smi.assertions.message import report
 from pytest_smi.traffic.ids import new_id
 
@@ -128,6 +129,7 @@ def assert_never_allowed(call: Call) -> Iterator[None]:
     Rests on TA-115.
     """
     __tracebackhide__ = True
+    vouch(call)
     flow = Flow(call)
     with call.smi.case.step("observe", f"{call} never gets through") as step:
         with flow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pytest_smi.assertions.access import remember
+from pytest_smi.assertions.access import remember, vouch
 from pytest_smi.assertions.message import report
 from pytest_smi.assertions.settle import since_change
 from pytest_smi.errors import WorkloadError
@@ -30,6 +30,9 @@ def assert_matrix(*, allowed: Iterable[Call], denied: Iterable[Call]) -> None:
     __tracebackhide__ = True
     cells = [*((call, True) for call in allowed), *((call, False) for call in denied)]
     call = cells[0][0]
+    for one, is_allowed in cells:
+        if not is_allowed:
+            vouch(one)
     with call.smi.case.step("settle", f"a matrix of {len(cells)} verdicts") as step:
         wrong = _until_right_twice(call, lambda: _wrong_cells(cells))
         step.details.update(cells=len(cells), wrong=wrong)

@@ -95,7 +95,10 @@ class Call:
         # A refused datagram is answered by silence, which takes the whole time limit: better once than `count` times.
         concurrency = count if self.request.protocol == "udp" else 1
         plan = self._plan(ids=new_ids(count), connection="kept" if kept else "new", concurrency=concurrency)
-        return list(self.pod.agent.run(plan).observations)
+        observations = list(self.pod.agent.run(plan).observations)
+        if any(map(self.served, observations)):
+            self.client.scene.introduced.add(self.pod.uid)
+        return observations
 
     def answer(self) -> dict[str, Any]:
         """What the application says it received, from its own JSON answer to one request.

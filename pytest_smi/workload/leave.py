@@ -37,11 +37,11 @@ def leave(smi: Smi, mend: Callable[[], None] | None = None) -> bool:
         standing = smi.scene.standing
         ends = [call for call in smi.granted.values() if not (standing and standing.covers(call))]
         splits = standing.named_by(roots) if standing else []
-        late = _outlived(smi, ends, lambda call: not call.served(call.send(1)[0]))
+        late = overdue(smi, ends, lambda call: not call.served(call.send(1)[0]))
         if late:
             step.details["outlived"] = str(late)
             smi.scene.revokes = False  # seen once; waiting again in every test would tell nothing new
-        still = _outlived(smi, splits, partial(is_plain, smi.scene))
+        still = overdue(smi, splits, partial(is_plain, smi.scene))
         if still:
             step.details["still split"] = str(still)
             smi.scene.stands = False  # from now on each test begins with its own grants, and ends with their end
@@ -69,8 +69,8 @@ def _roots(manifests: Iterable[Mapping[str, Any]]) -> set[str]:
     return {str(spec["service"]) for spec in specs if isinstance(spec, dict) and "service" in spec}
 
 
-def _outlived(smi: Smi, calls: Iterable[Call], over: Callable[[Call], bool]) -> Call | None:
-    """Wait until it is over for each call; returns the first for which the budget was not enough."""
+def overdue(smi: Smi, calls: Iterable[Call], over: Callable[[Call], bool]) -> Call | None:
+    """Wait until `over` is true of each call; returns the first for which the budget was not enough."""
     deadline, pause = time.monotonic() + smi.settle.seconds, _FIRST_PAUSE
     for call in calls:
         # A client of the test's own may be gone already.

@@ -69,6 +69,7 @@ class Scene:
         self.stands = True
         self.standing: Standing | None = None
         self.numbers = count(1)
+        self.introduced: set[str] = set()  # ids of pods that were seen to reach an application
         self._code = (shipped("sample_app") / "sample_app.py").read_text("utf-8")
         self._workloads: dict[str, Workload] = {}
         self._spaces: list[Thing] = []

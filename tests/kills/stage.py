@@ -78,6 +78,7 @@ class Stage:
             scene.wait()
             scene.revokes = scene.stands = True  # the mesh of the run before may not have
             scene.standing = None  # it went with the definitions
+            scene.introduced.clear()  # not to this mesh
             self._scene = scene
             run.facts["scene"] = {"namespaces": [scene.namespace, scene.namespace2]}
             return scene

@@ -32,8 +32,8 @@ class FakeCall:
         self._samples = samples
         self._arrived: dict[str, int] = {}
         self.sent = 0
-        self.client = SimpleNamespace(name="kettle", scene=SimpleNamespace(holder=lambda pod: workload(pod[:-2])))
-        self.pod: Any = SimpleNamespace(name="kettle-0")
+        self.client = SimpleNamespace(name="kettle", scene=scene())
+        self.pod: Any = SimpleNamespace(name="kettle-0", uid="kettle-0")
         self.target = SimpleNamespace(title="teapot", host="teapot")
         self.request = SimpleNamespace(protocol="http1", port=8080)
         granted: list[FakeCall] = []
@@ -78,6 +78,11 @@ class FakeCall:
 
     def as_call(self) -> Call:
         return cast("Call", self)
+
+
+def scene() -> SimpleNamespace:
+    """A scene in which kettle was seen to reach something already."""
+    return SimpleNamespace(holder=lambda pod: workload(pod[:-2]), introduced={"kettle-0"})
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_smi.assertions.access import assert_allowed, assert_denied, assert_none_gets_through
+from pytest_smi.assertions.access import assert_allowed, assert_denied, assert_none_gets_through, is_allowed
 from pytest_smi.errors import NonConformance
 from tests.unit.fakes import FakeCall
 
@@ -53,6 +53,15 @@ def test_denied_fails_when_the_application_saw_the_request_all_the_same() -> Non
 def test_an_answer_of_another_workload_is_not_the_targets() -> None:
     with pytest.raises(NonConformance, match="answered by cosy-0"):
         assert_allowed(FakeCall(lambda _: "cosy-0").as_call())
+
+
+def test_a_refusal_of_a_client_that_reaches_nothing_at_all_is_no_denial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_smi.assertions.access.introduce", lambda _: False)
+    for judge in (assert_denied, is_allowed):
+        call = FakeCall(lambda _: None)
+        with pytest.raises(NonConformance, match="kettle, whose refusal is to be judged, reaches another application"):
+            judge(call.as_call())
+        assert call.sent == 0
 
 
 def test_the_time_to_converge_is_recorded() -> None:

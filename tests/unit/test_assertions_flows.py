@@ -13,7 +13,7 @@ from pytest_smi.assertions.flows import Flow, assert_never_allowed, assert_unint
 from pytest_smi.errors import NonConformance, WorkloadError
 from pytest_smi.traffic.plan import Histogram
 from pytest_smi.workload.call import Call
-from tests.unit.fakes import FakeCall
+from tests.unit.fakes import FakeCall, scene
 
 
 class FakePod(NamedTuple):
@@ -21,6 +21,7 @@ class FakePod(NamedTuple):
 
     name: str
     agent: Any
+    uid: str = "kettle-0"
 
 
 class FlowingCall(FakeCall):
@@ -33,7 +34,7 @@ class FlowingCall(FakeCall):
         self.sent_twice = threading.Event()
         self.closed = False
         agent = SimpleNamespace(healthy=lambda: True, close=self._close)
-        self.client = SimpleNamespace(name="kettle", channel=lambda _: agent)
+        self.client = SimpleNamespace(name="kettle", channel=lambda _: agent, scene=scene())
         self.pod: Any = FakePod("kettle-0", None)
         self.target = SimpleNamespace(expects=lambda pod: pod == "teapot-0")
 
@@ -91,6 +92,12 @@ def test_never_allowed_fails_for_one_request_that_any_pod_answered() -> None:
     call = FlowingCall(lambda number: {"teapot-new": 1} if number == 1 else {})
     with pytest.raises(NonConformance, match="1 of"), assert_never_allowed(call.as_call()):
         assert call.sent_twice.wait(5)
+
+
+def test_a_client_that_reaches_nothing_at_all_does_not_count_as_never_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_smi.assertions.access.introduce", lambda _: False)
+    with pytest.raises(NonConformance, match="never served"), assert_never_allowed(FlowingCall(lambda _: {}).as_call()):
+        pass
 
 
 def test_a_fault_of_the_harness_in_the_thread_comes_out_of_the_block() -> None:

@@ -45,6 +45,13 @@ def test_a_matrix_that_is_right_twice_passes() -> None:
     assert first.smi.granted
 
 
+def test_only_clients_that_are_to_be_denied_need_an_introduction(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_smi.assertions.access.introduce", lambda _: False)
+    assert_matrix(allowed=[served().as_call()], denied=[])
+    with pytest.raises(NonConformance, match="it was never served within"):
+        assert_matrix(allowed=[served().as_call()], denied=[refused().as_call()])
+
+
 @pytest.mark.parametrize("wrong", ["allowed", "denied"])
 def test_one_wrong_cell_fails_the_matrix(wrong: str) -> None:
     cells = {"allowed": [served(), refused()], "denied": [refused(), served()]}
