@@ -35,7 +35,8 @@ def leave(smi: Smi, mend: Callable[[], None] | None = None) -> bool:
         if not had_objects or not smi.scene.revokes:
             return False
         standing = smi.scene.standing
-        ends = [call for call in smi.granted.values() if not (standing and standing.covers(call))]
+        judged = [call for call in smi.granted.values() if _is_judged(call)]
+        ends = [call for call in judged if not (standing and standing.covers(call))]
         splits = standing.named_by(roots) if standing else []
         late = overdue(smi, ends, lambda call: not call.served(call.send(1)[0]))
         if late:
@@ -67,6 +68,11 @@ def _roots(manifests: Iterable[Mapping[str, Any]]) -> set[str]:
     """The Services that TrafficSplits name as their roots; a test may have applied one without."""
     specs = [one.get("spec") for one in manifests if one["kind"] == "TrafficSplit"]
     return {str(spec["service"]) for spec in specs if isinstance(spec, dict) and "service" in spec}
+
+
+def _is_judged(call: Call) -> bool:
+    """Whether policy decides about a call: what is outside of the mesh may be reachable whatever policy says."""
+    return any(workload.deployed.meshed for workload in call.target.workloads)
 
 
 def overdue(smi: Smi, calls: Iterable[Call], over: Callable[[Call], bool]) -> Call | None:

@@ -21,6 +21,16 @@ GRANT = {"kind": "TrafficTarget", "metadata": {"name": "open"}}
 SPLIT = {"kind": "TrafficSplit", "metadata": {"name": "pour"}, "spec": {"service": "pots"}}
 
 
+class Pot(str):
+    """A server in the mesh, or, with a name that says so, outside of it."""
+
+    __slots__ = ()
+
+    @property
+    def deployed(self) -> SimpleNamespace:
+        return SimpleNamespace(meshed=self != "outside")
+
+
 class Answers:
     """A client's call to a Service: served `served` more times; its samples hit each of `sampled` in turn, then all."""
 
@@ -28,7 +38,7 @@ class Answers:
         self.client = SimpleNamespace(scene=scene, pods=[POD])
         self.pod = POD
         self.request = SimpleNamespace(protocol="http1", port=8080)
-        self.target = SimpleNamespace(service_name="pots", host="pots", workloads=behind)
+        self.target = SimpleNamespace(service_name="pots", host="pots", workloads=tuple(map(Pot, behind)))
         self.asked, self._served, self._sampled = 0, served, list(sampled)
 
     def send(self, _: int) -> list[bool]:
@@ -105,6 +115,14 @@ def test_a_grant_that_outlives_its_policy_is_waited_for_once(smi: FakeSmi) -> No
     assert (outlived, asked, smi.followed) == ({}, 0, False)
 
 
+def test_a_call_to_what_is_outside_of_the_mesh_is_nobodys_to_revoke(smi: FakeSmi) -> None:
+    call = Answers(smi.scene, "outside", served=10_000)
+    smi.applied["open"] = GRANT
+    smi.granted["call"] = call
+    assert smi.leave() == {}
+    assert (call.asked, smi.scene.revokes, smi.followed) == (0, True, False)
+
+
 def test_what_stands_is_neither_deleted_nor_waited_for(smi: FakeSmi) -> None:
     call = Answers(smi.scene, "china", served=10_000)
     stand(smi, call)
@@ -119,7 +137,7 @@ def test_what_stands_is_neither_deleted_nor_waited_for(smi: FakeSmi) -> None:
     [
         {"client": SimpleNamespace(pods=[POD])},
         {"request": SimpleNamespace(protocol="tcp", port=8080)},
-        {"target": SimpleNamespace(workloads=("steel",))},
+        {"target": SimpleNamespace(workloads=(Pot("steel"),))},
     ],
     ids=["client", "protocol", "server"],
 )
