@@ -55,7 +55,9 @@ class World:
 
     def send(self, _: int) -> list[bool]:
         self.sent += 1
-        return [self._serves(self.sent, bool(self.granted))]
+        served = self._serves(self.sent, bool(self.granted))
+        self.scene.introduced.update([POD.uid] if served else [])  # as `Call.send` does
+        return [served]
 
     def workload(self, name: str) -> Player:
         return self._players[name]
@@ -101,6 +103,12 @@ def test_a_client_that_never_gets_through_is_told_and_its_grant_removed() -> Non
     assert not introduce(world.call())
     assert world.changes == ["apply", "delete"]
     assert not world.case.steps[0].ok
+
+
+def test_a_client_whose_pod_is_gone_is_not_introduced() -> None:
+    world = World(lambda *_: False)
+    world.workload("intruder").pods.clear()
+    assert not introduce(world.call())
 
 
 def test_a_grant_that_outlives_its_policy_is_noted() -> None:
