@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 
@@ -163,7 +164,7 @@ def test_an_application_that_does_not_start_is_told_with_its_last_words(scene: S
     told = str(raised.value)
     assert "\n" not in told
     assert f"pod {scene.namespace}/bad-" in told
-    assert "container app has ended 3 times, last with status 2" in told
+    assert re.search(r"container app has ended ([3-9]|\d\d) times, last with status 2", told)  # looked at now and then
     assert "last words of app: sample_app: HTTP_PORTS: 'tea' is not a port" in told
 
 
