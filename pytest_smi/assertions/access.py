@@ -81,7 +81,10 @@ def assert_none_gets_through(call: Call, requests: int = 100) -> None:
 
 
 def is_allowed(call: Call) -> bool:
-    """Whether one request is served right now, without waiting: for observations where the spec is silent."""
+    """Whether one request is served right now, without waiting: for observations where the spec is silent.
+
+    Only a client that was never seen to reach anything is waited for, as in `assert_denied`.
+    """
     vouch(call)
     seen = call.send(1)
     return call.served(seen[0])
