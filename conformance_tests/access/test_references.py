@@ -175,10 +175,13 @@ def test_an_absent_destination_harms_nothing(smi: Smi, kettle: Workload, teapot:
 
 
 @requirement("TA-074")
-def test_a_destination_that_comes_later_is_opened(smi: Smi, kettle: Workload, intruder: Workload) -> None:
+def test_a_destination_that_comes_later_is_opened(
+    smi: Smi, kettle: Workload, intruder: Workload, teapot: Workload
+) -> None:
     """The grant was there first; ServiceAccount and pod follow, and it holds for them."""
     name = f"samovar-{smi.versions.access}"  # never used before: a client may remember an earlier one's address
-    smi.apply(TrafficTarget("tea", [kettle], Identity(name), [POUR]))
+    smi.apply(TrafficTarget("tea", [kettle], Identity(name), [POUR]), good(kettle, teapot))
+    assert_allowed(kettle.get(teapot, "/stir"))
     with smi.deployed(Deployed(name, smi.namespace)) as (samovar,):
         assert_allowed(kettle.get(samovar, "/pour"))
         assert_denied(intruder.get(samovar, "/pour"))

@@ -7,6 +7,7 @@ from pytest_smi import (
     Target,
     TrafficSplit,
     Workload,
+    assert_every_pod_answers,
     assert_only,
     assert_reaches,
     assert_shares,
@@ -148,7 +149,9 @@ def test_the_number_of_replicas_does_not_move_the_shares(
     weights = {china: 75, glass: 25}
     smi.apply(TrafficSplit("pour", teapots, weights))
     assert_shares(kettle.get(teapots), weights, within=0.15)
+    backends = smi.scene.target("teapots", smi.namespace, china, glass)
     with smi.scaled(glass, 3):
+        assert_every_pod_answers(kettle.get(backends))  # until then the shares are those of one pod each
         assert_shares(kettle.get(teapots), weights, within=0.15)
     assert_shares(kettle.get(teapots), weights, within=0.15)
 
