@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_smi.cluster.companion import Companion
@@ -106,8 +107,9 @@ class Mesh:
             self._process.close()
 
 
+@cache
 def reference_faults() -> list[dict[str, Any]]:
-    """The reference mesh's seeded defects, as its own program tells them (in some tenths of a second)."""
+    """The reference mesh's seeded defects, as its own program tells them (once, in some tenths of a second)."""
     command = [sys.executable, "-m", "pytest_smi.embedded.mesh", "--list-faults"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

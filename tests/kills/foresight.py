@@ -17,6 +17,7 @@ from pytest_smi.embedded.mesh.metrics_semantics import MetricsSemantics
 from pytest_smi.embedded.mesh.model import Policy
 from pytest_smi.embedded.mesh.semantics import Semantics
 from pytest_smi.embedded.mesh.snapshot import Snapshot
+from pytest_smi.embedded.mesh.topology import Topology, read
 from pytest_smi.spec.crds import crds
 from pytest_smi.spec.kinds import STORAGE_VERSION
 from tests.kills.recording import replay
@@ -36,7 +37,7 @@ _USERS = {
     "UDPRoute": {"access", "api", "cross", "specs", "split"},
     "TrafficSplit": {"api", "cross", "metrics", "split"},
 }
-_Step = tuple[str | None, Snapshot, Policy]
+_Step = tuple[str | None, Snapshot, Policy, Topology]
 
 
 def touched(fault: str, recordings: Iterable[Path], looked_at: Collection[str]) -> set[str]:
@@ -56,10 +57,10 @@ def _decides(fault: str) -> bool:
 def _touched(fault: str, steps: list[_Step], looked_at: Collection[str]) -> set[str]:
     semantics = semantics_of(fault)
     found: set[str] = set()
-    for test, snapshot, sound in steps:
+    for test, snapshot, sound, topology in steps:
         if test is None or test in found or test not in looked_at:
             semantics.view(snapshot)  # a fault of memory sees everything
-        elif compile_policy(snapshot, semantics) != sound:
+        elif compile_policy(snapshot, semantics, topology) != sound:
             found.add(test)
     return found
 
@@ -68,13 +69,15 @@ def _touched(fault: str, steps: list[_Step], looked_at: Collection[str]) -> set[
 def _steps(path: Path) -> list[_Step]:
     found: list[_Step] = []
     sound = Semantics()
+    topology: Topology | None = None
     for test, snapshot in replay(path):
-        policy = compile_policy(snapshot, sound)
+        topology = topology if topology and topology.is_of(snapshot) else read(snapshot)
+        policy = compile_policy(snapshot, sound, topology)
         if found and found[-1][2] == policy:
             if found[-1][0] == test and _same_but_pods(found[-1][1], snapshot):
                 continue  # a pod's status and its like, in which nothing was decided anew
             policy = found[-1][2]  # one copy is enough
-        found.append((test, snapshot, policy))
+        found.append((test, snapshot, policy, topology))
     return found
 
 

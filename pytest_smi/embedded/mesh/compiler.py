@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.semantics import Semantics
     from pytest_smi.embedded.mesh.semantics_access import Allowance
     from pytest_smi.embedded.mesh.snapshot import Manifest, Snapshot
+    from pytest_smi.embedded.mesh.topology import Topology
 
 _log = logging.getLogger(__name__)
 
@@ -24,12 +25,12 @@ _MALFORMED = (TypeError, KeyError, AttributeError, ValueError)
 _OPEN = (Grant(frozenset({ANYONE})),)
 
 
-def compile_policy(snapshot: Snapshot, semantics: Semantics) -> Policy:
-    """Everything the data plane must do for the objects of a snapshot."""
+def compile_policy(snapshot: Snapshot, semantics: Semantics, known: Topology | None = None) -> Policy:
+    """Everything the data plane must do for the objects of a snapshot; `known` is its topology if it was read already."""
     view = semantics.view(snapshot)
-    pods = topology.pods(view)
-    services = topology.service_ports(view, pods)
-    inbound = _inbound(view, semantics, pods)
+    place = known if known and known.is_of(view) else topology.read(view)
+    pods, services = place.pods, place.services
+    inbound = _inbound(view, semantics, place)
     guards: Mapping[ServiceKey, tuple[Grant, ...]] = _egress(view, semantics, pods, services)
     if semantics.side() == "client":
         guards = _guards(pods, services, inbound)
@@ -52,16 +53,15 @@ def _egress(
     return {} if allowed is None else dict.fromkeys(outside, allowed)
 
 
-def _inbound(view: Snapshot, semantics: Semantics, pods: Sequence[Pod]) -> dict[PodPort, tuple[Grant, ...]]:
-    allowances = _allowances(view, semantics, pods)
-    ports = topology.pod_ports(view, pods)
+def _inbound(view: Snapshot, semantics: Semantics, place: Topology) -> dict[PodPort, tuple[Grant, ...]]:
+    allowances = _allowances(view, semantics, place.pods)
     found: dict[PodPort, tuple[Grant, ...]] = {}
-    for pod in pods:
+    for pod in place.pods:
         if not pod.meshed:
             continue
         combined = semantics.combine(allowances.get(pod.key, ()))
-        replicas = [one for one in pods if (one.namespace, one.account) == (pod.namespace, pod.account)]
-        for (number, _), protocol in sorted(ports[pod.key].items()):
+        replicas = [one for one in place.pods if (one.namespace, one.account) == (pod.namespace, pod.account)]
+        for (number, _), protocol in sorted(place.ports[pod.key].items()):
             grants = tuple(grant for one in combined if (grant := semantics.grant(one, number, protocol)))
             found[pod.key, number, protocol] = semantics.enforced(pod, replicas, grants)
     return found

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from pytest_smi.embedded.mesh.model import Endpoint, Pod, ServicePort
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from pytest_smi.embedded.mesh.model import PodKey, Protocol
+    from pytest_smi.embedded.mesh.model import PodKey, Protocol, ServiceKey
     from pytest_smi.embedded.mesh.snapshot import Manifest, Snapshot
 
 SIDECAR = "embedded.pytest-smi.dev/sidecar"
@@ -17,7 +18,32 @@ SIDECAR = "embedded.pytest-smi.dev/sidecar"
 PRIVATE_ADDRESS = "embedded.pytest-smi.dev/private-address"
 """Pod annotation written by the node: where the pod's process listens."""
 
+_SOURCES = ("Pod", "Service", "EndpointSlice")
 _HTTP = ("http", "http2", "h2c", "grpc", "ws", "kubernetes.io/h2c", "kubernetes.io/ws")
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """What there is to reach, whatever policy says of it."""
+
+    pods: tuple[Pod, ...]
+    services: Mapping[ServiceKey, ServicePort]
+    ports: Mapping[PodKey, Mapping[tuple[int, bool], Protocol]]
+    read_from: tuple[Any, ...] = field(compare=False)
+
+    def is_of(self, snapshot: Snapshot) -> bool:
+        """Whether it was read from these very objects; nobody may have changed them since."""
+        return all(one is other for one, other in zip(self.read_from, _sources(snapshot), strict=True))
+
+
+def read(snapshot: Snapshot) -> Topology:
+    """The topology of a snapshot."""
+    known = pods(snapshot)
+    return Topology(known, service_ports(snapshot, known), pod_ports(snapshot, known), _sources(snapshot))
+
+
+def _sources(snapshot: Snapshot) -> tuple[Any, ...]:
+    return tuple(snapshot.objects.get(kind) for kind in _SOURCES)
 
 
 def pods(snapshot: Snapshot) -> tuple[Pod, ...]:
@@ -43,7 +69,7 @@ def _pod(manifest: Manifest) -> Pod | None:
     )
 
 
-def service_ports(snapshot: Snapshot, known: Iterable[Pod]) -> dict[tuple[str, str, int, bool], ServicePort]:
+def service_ports(snapshot: Snapshot, known: Iterable[Pod]) -> dict[ServiceKey, ServicePort]:
     """Ports of all Services that have a ClusterIP, with their ready endpoints."""
     meshed = {pod.ip for pod in known if pod.meshed}
     slices = _slices(snapshot)
@@ -68,33 +94,39 @@ def protocol(port: Manifest) -> Protocol:
     return "http" if hint.lower() in _HTTP else "tcp"
 
 
-def _slices(snapshot: Snapshot) -> dict[tuple[str, str], list[Manifest]]:
-    found: dict[tuple[str, str], list[Manifest]] = {}
+_Slice = tuple[dict[tuple[str, str], int], list[str]]
+"""What a service's port needs of an EndpointSlice: (port name, protocol) -> number, and the ready addresses."""
+
+
+def _slices(snapshot: Snapshot) -> dict[tuple[str, str], list[_Slice]]:
+    found: dict[tuple[str, str], list[_Slice]] = {}
     for manifest in snapshot.all("EndpointSlice"):
         metadata = manifest["metadata"]
         service = (metadata.get("labels") or {}).get("kubernetes.io/service-name")
         if service:
-            found.setdefault((metadata["namespace"], service), []).append(manifest)
+            found.setdefault((metadata["namespace"], service), []).append(_read(manifest))
     return found
 
 
-def _endpoints(slices: Iterable[Manifest], port: Manifest, meshed: set[str]) -> tuple[Endpoint, ...]:
-    found = {
-        Endpoint(address, number, address in meshed)
-        for manifest in slices
-        for number in _numbers(manifest, port)
+def _read(manifest: Manifest) -> _Slice:
+    numbers = {_named(entry): entry["port"] for entry in manifest.get("ports") or () if entry.get("port")}
+    ready = [
+        address
         for endpoint in manifest.get("endpoints") or ()
         if (endpoint.get("conditions") or {}).get("ready") is not False
         for address in endpoint["addresses"]
-    }
-    return tuple(sorted(found, key=lambda endpoint: (endpoint.ip, endpoint.port)))
+    ]
+    return numbers, ready
 
 
-def _numbers(manifest: Manifest, port: Manifest) -> Iterator[int]:
-    for entry in manifest.get("ports") or ():
-        same_protocol = (entry.get("protocol") or "TCP") == (port.get("protocol") or "TCP")
-        if (entry.get("name") or "") == (port.get("name") or "") and same_protocol and entry.get("port"):
-            yield entry["port"]
+def _named(port: Manifest) -> tuple[str, str]:
+    return port.get("name") or "", port.get("protocol") or "TCP"
+
+
+def _endpoints(slices: Iterable[_Slice], port: Manifest, meshed: set[str]) -> tuple[Endpoint, ...]:
+    name = _named(port)
+    found = {(address, numbers[name]) for numbers, ready in slices if name in numbers for address in ready}
+    return tuple(Endpoint(address, number, address in meshed) for address, number in sorted(found))
 
 
 def pod_ports(snapshot: Snapshot, known: Iterable[Pod]) -> dict[PodKey, dict[tuple[int, bool], Protocol]]:
