@@ -9,13 +9,16 @@ from typing import Any
 from cryptography import x509
 
 from pytest_smi.embedded.mesh.ca import Authority
+from pytest_smi.embedded.mesh.compiler import compile_policy
 from pytest_smi.embedded.mesh.datagrams import Decisions
 from pytest_smi.embedded.mesh.faults import semantics_of
 from pytest_smi.embedded.mesh.model import Notice, Pod
 from pytest_smi.embedded.mesh.notices import event
 from pytest_smi.embedded.mesh.semantics import Semantics
+from pytest_smi.embedded.mesh.snapshot import Snapshot
+from pytest_smi.embedded.mesh.topology import read
 from pytest_smi.embedded.mesh.webhook import ConversionWebhook
-from tests.unit.refmesh_objects import meta, policy, ports, rule, split, target
+from tests.unit.refmesh_objects import meta, policy, ports, rule, split, target, world
 
 KETTLE, INTRUDER, TEAPOT, OUTSIDER = (f"127.64.0.{number}" for number in (1, 3, 4, 7))
 TEAPOT_SERVICE, POTS_SERVICE, OUTSIDER_SERVICE = (f"127.64.1.{number}" for number in (4, 90, 7))
@@ -31,6 +34,19 @@ def test_a_pods_certificate_proves_its_account_and_its_name() -> None:
     assert names.get_values_for_type(x509.UniformResourceIdentifier) == ["spiffe://cluster.local/ns/tea/sa/kettle"]
     assert names.get_values_for_type(x509.DNSName) == ["kettle-0.tea.pod.cluster.local"]
     found.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.pem))
+
+
+def test_a_topology_counts_for_the_objects_that_it_was_read_from_and_no_others() -> None:
+    before = world()
+    known = read(before)
+    edited = Snapshot({**before.objects, "TrafficTarget": world(TEA).objects["TrafficTarget"]})
+    assert known.is_of(edited)
+    assert compile_policy(edited, Semantics(), known) == compile_policy(edited, Semantics())
+    gone = {key: one for key, one in before.objects["Pod"].items() if key[1] != "teapot"}
+    without = Snapshot({**before.objects, "Pod": gone})
+    assert not known.is_of(without)
+    assert compile_policy(without, Semantics()) != compile_policy(before, Semantics())
+    assert compile_policy(without, Semantics(), known) == compile_policy(without, Semantics())
 
 
 def test_the_webhooks_certificate_is_trusted_by_the_authority() -> None:

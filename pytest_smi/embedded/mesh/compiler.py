@@ -26,7 +26,7 @@ _OPEN = (Grant(frozenset({ANYONE})),)
 
 
 def compile_policy(snapshot: Snapshot, semantics: Semantics, known: Topology | None = None) -> Policy:
-    """Everything the data plane must do for the objects of a snapshot; `known` is its topology if it was read already."""
+    """Everything the data plane must do for the objects of a snapshot; `known`: its topology, when read already."""
     view = semantics.view(snapshot)
     place = known if known and known.is_of(view) else topology.read(view)
     pods, services = place.pods, place.services
