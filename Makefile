@@ -18,7 +18,7 @@ test: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest tests/unit -q -n 2
-	$(BIN)/pytest tests/plugin tests/embedded -q -n 3
+	$(BIN)/pytest tests/plugin tests/embedded -q -n 2
 	$(BIN)/pytest --smi-mesh=reference --smi-release=all -q -n 2 -p no:hypothesispytest
 	$(BIN)/pytest tests/kills -q -n 2 -p no:hypothesispytest
 

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from pytest_smi.embedded.mesh.xds import Directory
 
 _QUIET_SECONDS = 0.05
-"""So long after the last change we look whether Envoy took it …"""
+"""So long after the last change we look whether Envoy took it, then after twice that, and so on …"""
+_PATIENCE_SECONDS = 10.0
+"""… up to this pause: on a busy machine Envoy may come to a change late."""
 _LOOK_SECONDS = 1.0
-"""… and at least this often while changes keep coming."""
+"""At least this often we look while changes keep coming."""
 _log = logging.getLogger(__name__)
 
 
@@ -78,17 +80,19 @@ class Controller:
 
     async def run(self, envoy: Envoy) -> None:
         """Apply changes for ever; between them, look whether the data plane took them."""
-        looked = time.monotonic()
+        looked, pause = time.monotonic(), _QUIET_SECONDS
         while True:
+            quiet = False
             try:
-                async with asyncio.timeout(_QUIET_SECONDS if self._policy else None):
+                async with asyncio.timeout(pause if pause < _PATIENCE_SECONDS else None):
                     await self._wake.wait()
             except TimeoutError:
-                looked = 0.0
-            if time.monotonic() - looked > _LOOK_SECONDS and self._policy:
+                quiet, pause = True, pause * 2
+            if quiet or (self._policy and time.monotonic() - looked > _LOOK_SECONDS):
                 await self._look(envoy)
                 looked = time.monotonic()
             if self._wake.is_set():
+                pause = _QUIET_SECONDS
                 # Let the other watches deliver what has come in together with this.
                 await asyncio.sleep(0)
                 self.reconcile()
@@ -111,23 +115,24 @@ class Controller:
 
     async def _look(self, envoy: Envoy) -> None:
         """Note the policy for diagnosis; take patterns that Envoy refused out of use. Raises MeshError for the rest."""
-        assert self._policy
-        self._diagnosis.write_text(json.dumps(_plain(self._policy), indent=1))
-        self._policy = None
-        patterns = _patterns(self._informers["HTTPRouteGroup"].objects.values())
+        if self._policy:
+            self._diagnosis.write_text(json.dumps(_plain(self._policy), indent=1))
+            self._policy = None
         try:
             counters = await envoy.counters(REJECTED)
         except OSError:
             return  # Envoy is going away, which is noticed elsewhere
         envoy.check(counters)
-        rejections = sum(counters.values())
-        if rejections == self._rejections:
-            self._proven |= patterns
-            return
-        suspects = [pattern for pattern in patterns - self._proven if not await envoy.takes(pattern)]
-        _log.error("Envoy rejected an update; patterns taken out of use: %s", sorted(suspects))
-        self._rejections = rejections
-        self._semantics.refused.update(suspects)
+        rejections, before = sum(counters.values()), self._rejections
+        self._rejections = rejections  # fewer than before when what they were of is gone
+        if rejections <= before:
+            return  # which proves nothing of the patterns: it may not have come to them yet
+        patterns = _patterns(self._informers["HTTPRouteGroup"].objects.values())
+        suspects = patterns - self._proven - self._semantics.refused
+        refused = {pattern for pattern in suspects if not await envoy.takes(pattern)}
+        _log.error("Envoy rejected an update; patterns taken out of use: %s", sorted(refused))
+        self._proven |= suspects - refused
+        self._semantics.refused.update(refused)
         self._changed.add("HTTPRouteGroup")
         self.reconcile()
 
