@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_smi.embedded.mesh.ca import Authority
-from pytest_smi.embedded.mesh.controller import Controller
+from pytest_smi.embedded.mesh.controller import Controller, grown
 from pytest_smi.embedded.mesh.semantics import Semantics
 from pytest_smi.embedded.mesh.snapshot import SOURCES, Snapshot
 from pytest_smi.embedded.mesh.xds import Directory
@@ -36,7 +36,7 @@ class _Client:
 
 
 class _Envoy:
-    """Has refused one update, which its counters tell from the look on that is given; later they forget it."""
+    """Has refused one update, which its counters tell in the look that is given; later they are gone."""
 
     def __init__(self, told_at: int) -> None:
         self._told_at = told_at
@@ -86,3 +86,9 @@ def test_a_pattern_that_envoy_refuses_is_found_also_when_envoy_comes_to_it_late(
     assert semantics.refused == {BAD}
     assert sorted(envoy.asked) == sorted([BAD, GOOD])
     assert BAD not in "".join(file.read_text() for file in (tmp_path / "envoy").glob("*.json"))
+
+
+def test_a_refusal_is_seen_also_while_the_counter_of_another_goes_away() -> None:
+    assert grown({"gone": 3}, {"new": 1})
+    assert grown({"kept": 1}, {"kept": 2})
+    assert not grown({"gone": 3, "kept": 1}, {"kept": 1, "new": 0})

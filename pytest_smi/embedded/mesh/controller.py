@@ -16,6 +16,7 @@ from pytest_smi.embedded.mesh.envoy_config import Renderer
 from pytest_smi.embedded.mesh.snapshot import SOURCES, Snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_smi.embedded.client import Client
@@ -51,7 +52,7 @@ class Controller:
         self._wake = asyncio.Event()
         self._informers = {kind: Informer(client, path, self._listener(kind)) for kind, path in SOURCES.items()}
         self._proven: set[str] = set()
-        self._rejections = 0
+        self._rejections: dict[str, int] = {}
         self._size = (0, 0)
         self._policy: Policy | None = None
 
@@ -123,9 +124,8 @@ class Controller:
         except OSError:
             return  # Envoy is going away, which is noticed elsewhere
         envoy.check(counters)
-        rejections, before = sum(counters.values()), self._rejections
-        self._rejections = rejections  # fewer than before when what they were of is gone
-        if rejections <= before:
+        before, self._rejections = self._rejections, counters
+        if not grown(before, counters):
             return  # which proves nothing of the patterns: it may not have come to them yet
         patterns = _patterns(self._informers["HTTPRouteGroup"].objects.values())
         suspects = patterns - self._proven - self._semantics.refused
@@ -135,6 +135,14 @@ class Controller:
         self._semantics.refused.update(refused)
         self._changed.add("HTTPRouteGroup")
         self.reconcile()
+
+
+def grown(before: Mapping[str, int], now: Mapping[str, int]) -> bool:
+    """Whether any counter is higher than before.
+
+    One by one: counters go away with what they are of, which in a sum would hide what others count meanwhile.
+    """
+    return any(count > before.get(name, 0) for name, count in now.items())
 
 
 def _patterns(groups: Any) -> set[str]:

@@ -104,11 +104,11 @@ def _slices(snapshot: Snapshot) -> dict[tuple[str, str], list[_Slice]]:
         metadata = manifest["metadata"]
         service = (metadata.get("labels") or {}).get("kubernetes.io/service-name")
         if service:
-            found.setdefault((metadata["namespace"], service), []).append(_read(manifest))
+            found.setdefault((metadata["namespace"], service), []).append(_slice(manifest))
     return found
 
 
-def _read(manifest: Manifest) -> _Slice:
+def _slice(manifest: Manifest) -> _Slice:
     numbers = {_named(entry): entry["port"] for entry in manifest.get("ports") or () if entry.get("port")}
     ready = [
         address
